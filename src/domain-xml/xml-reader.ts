@@ -1,0 +1,185 @@
+import { SaxesParser } from 'saxes';
+import { LocatedError } from '../located-error.js';
+
+/** Libvirt's own limit for a string on the wire (`REMOTE_STRING_MAX`, remote_protocol.x), in bytes of UTF-8. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** libxml2's limit without XML_PARSE_HUGE (`xmlParserMaxDepth`): what is deeper libvirt would refuse as well. */
+export const MAX_DEPTH = 256;
+
+/** An attribute and where its value stands in the text, quotes excluded. */
+export interface XmlAttribute {
+  name: string;
+  /** Entities resolved. */
+  value: string;
+  valueStart: number;
+  valueEnd: number;
+}
+
+/**
+ * An element with its place in the text: all offsets are UTF-16 code units of the document's string, so that
+ * `text.slice(start, end)` is the element as it was written.
+ */
+export interface XmlElement {
+  /** As written, prefix included. */
+  name: string;
+  /** Namespace that the name is bound to; empty where there is none. */
+  namespace: string;
+  localName: string;
+  attributes: ReadonlyMap<string, XmlAttribute>;
+  children: XmlElement[];
+  parent: XmlElement | undefined;
+  /** Character data directly inside this element, entities and CDATA resolved. */
+  text: string;
+  /** Offset of `<`. */
+  start: number;
+  /** Offset after the `>` of the start tag. */
+  startTagEnd: number;
+  /** Offset of `</`; equal to `end` for an empty-element tag (`<a/>`). */
+  contentEnd: number;
+  /** Offset after the last `>`. */
+  end: number;
+  selfClosing: boolean;
+}
+
+/** Line and column, both from 1, of an offset; for messages. */
+export function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return `line ${line}, column ${offset - before.lastIndexOf('\n')}`;
+}
+
+/**
+ * Reads a document strictly: what libxml2 would refuse as not well-formed is refused here, and so is what would let
+ * libvirt see another document than we do: a document type (entities), an encoding other than UTF-8, XML 1.1.
+ *
+ * @throws LocatedError with line and column
+ */
+export function readXml(text: string): XmlElement {
+  if (Buffer.byteLength(text, 'utf8') > MAX_DOCUMENT_BYTES) refuseTooLarge();
+  const parser = new SaxesParser({ xmlns: true, position: true });
+  let root: XmlElement | undefined;
+  let open: XmlElement | undefined;
+  let depth = 0;
+  let attributes = new Map<string, XmlAttribute>();
+  let tagStart = 0;
+
+  const refuse = (problem: string, remedy: string): never => {
+    throw new LocatedError(problem, placeOf(text, Math.max(0, parser.position - 1)), remedy);
+  };
+
+  parser.on('error', (error) => {
+    // saxes prefixes its own LINE:COLUMN, which counts differently from editors.
+    refuse(error.message.replace(/^\d+:\d+: /, '').replace(/\.$/, ''), 'Send a well-formed XML document.');
+  });
+  parser.on('xmldecl', ({ version, encoding }) => {
+    if (version !== undefined && version !== '1.0') {
+      refuse(`XML version ${version} is not supported`, 'Declare version="1.0".');
+    }
+    if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
+      refuse(
+        `the declared encoding ${encoding} is not supported`,
+        'Send UTF-8 and declare encoding="UTF-8".',
+      );
+    }
+  });
+  parser.on('doctype', () => {
+    refuse(
+      'a document type declaration is not accepted',
+      'Remove <!DOCTYPE ...>; domain XML needs no entities.',
+    );
+  });
+  parser.on('opentagstart', () => {
+    depth += 1;
+    if (depth > MAX_DEPTH) {
+      refuse(
+        `elements are nested deeper than ${MAX_DEPTH} levels`,
+        'Libvirt refuses this too: nest less deeply.',
+      );
+    }
+    attributes = new Map();
+    tagStart = text.lastIndexOf('<', parser.position - 1);
+  });
+  parser.on('attribute', ({ name, value }) => {
+    const valueEnd = parser.position - 1;
+    const valueStart = text.lastIndexOf(text[valueEnd]!, valueEnd - 1) + 1;
+    attributes.set(name, { name, value, valueStart, valueEnd });
+  });
+  parser.on('opentag', (tag) => {
+    const element: XmlElement = {
+      name: tag.name,
+      namespace: tag.uri,
+      localName: tag.local,
+      attributes,
+      children: [],
+      parent: open,
+      text: '',
+      start: tagStart,
+      startTagEnd: parser.position,
+      contentEnd: parser.position,
+      end: parser.position,
+      selfClosing: tag.isSelfClosing,
+    };
+    if (open) open.children.push(element);
+    else root = element;
+    open = element;
+  });
+  const addText = (chunk: string) => {
+    if (open) open.text += chunk;
+  };
+  parser.on('text', addText);
+  parser.on('cdata', addText);
+  parser.on('closetag', (tag) => {
+    depth -= 1;
+    if (!open) return;
+    if (!tag.isSelfClosing) {
+      open.end = parser.position;
+      open.contentEnd = text.lastIndexOf('</', parser.position);
+    }
+    open = open.parent;
+  });
+
+  parser.write(text).close();
+  return root!;
+}
+
+/** Decodes bytes from outside; a document that is not UTF-8 is refused, since libvirt and we could read it differently. */
+export function decodeXml(bytes: Uint8Array): string {
+  if (bytes.length > MAX_DOCUMENT_BYTES) refuseTooLarge();
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new LocatedError(
+      'the document is not valid UTF-8',
+      'line 1',
+      'Convert it to UTF-8 and send it again.',
+    );
+  }
+}
+
+function refuseTooLarge(): never {
+  throw new LocatedError(
+    `the document is larger than ${MAX_DOCUMENT_BYTES} bytes`,
+    'line 1, column 1',
+    'Libvirt accepts no larger string either: send a smaller document.',
+  );
+}
+
+/** Children with this name (no prefix): libvirt finds its elements by plain name. */
+export function childrenNamed(element: XmlElement | undefined, name: string): XmlElement[] {
+  return element ? element.children.filter((child) => child.name === name) : [];
+}
+
+/** The first child with this name, which is the one libvirt takes (`virXPathNode`). */
+export function childNamed(element: XmlElement | undefined, name: string): XmlElement | undefined {
+  return element?.children.find((child) => child.name === name);
+}
+
+/** Follows a path of child names, taking the first of each. */
+export function descend(element: XmlElement | undefined, ...path: string[]): XmlElement | undefined {
+  return path.reduce<XmlElement | undefined>((at, name) => childNamed(at, name), element);
+}
+
+export function attribute(element: XmlElement | undefined, name: string): string | undefined {
+  return element?.attributes.get(name)?.value;
+}

@@ -1,0 +1,43 @@
+import type { Bdf } from './bdf.js';
+
+/** Physical function, or virtual function of an SR-IOV device. */
+export type PciFunctionKind = 'pf' | 'vf';
+
+/**
+ * One PCI function of the host, as sysfs shows it. All ids are lower-case hexadecimal without a prefix, so that they
+ * compare as strings.
+ */
+export interface PciFunction {
+  bdf: Bdf;
+  /** 4 digits. */
+  vendor: string;
+  /** 4 digits. */
+  device: string;
+  /** 4 digits; absent where the function has none (bridges, some virtual functions). */
+  subsystemVendor?: string;
+  subsystemDevice?: string;
+  /** 2 digits. */
+  revision: string;
+  /** 6 digits: base class, sub-class, programming interface. */
+  class: string;
+  kind: PciFunctionKind;
+  /** The physical function that this virtual function belongs to. */
+  physicalFunction?: Bdf;
+  /** Kernel driver bound now. */
+  driver?: string;
+  /** IOMMU group number; absent where the host has no IOMMU. */
+  iommuGroup?: number;
+  /** What `reset_method` lists, in the kernel's order: `flr`, `pm`, `bus`, `af_flr`, `device_specific`, ... */
+  resetMethods: string[];
+  /**
+   * Whether the function has a PCI Express capability; undefined where config space could not be read far enough to
+   * know. Libvirt places the two kinds on different buses (`virPCIDeviceIsPCIExpress`).
+   */
+  express?: boolean;
+  /**
+   * The first 64, 256 or 4,096 bytes of config space. Without privilege sysfs gives only the first 64.
+   */
+  configSpace?: Uint8Array;
+  /** Size in bytes of the function's config space as the kernel sees it (`pdev->cfg_size`): 256 or 4,096, or a cap by a quirk. */
+  configSize?: number;
+}
