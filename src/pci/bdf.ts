@@ -14,9 +14,12 @@ export interface BdfParts {
   function: number;
 }
 
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}
+
 /** Formats an address as sysfs names it (`%04x:%02x:%02x.%d`). */
 export function formatBdf(parts: BdfParts): Bdf {
-  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
   return `${hex(parts.domain, 4)}:${hex(parts.bus, 2)}:${hex(parts.slot, 2)}.${parts.function}` as Bdf;
 }
 

@@ -1,26 +1,16 @@
 import { LocatedError } from '../located-error.js';
+import { formatBdf, type BdfParts } from '../pci/bdf.js';
 import { attribute, placeOf, type XmlElement } from './xml-reader.js';
 
-/** A PCI address as libvirt writes it in XML: of a host device in `<source>`, of a guest's device in `<address>`. */
-export interface PciAddress {
-  /** 0 to 0xffffffff in a source, 0 to 0xffff in a guest. */
-  domain: number;
-  /** 0 to 0xff; in a guest: the index of the PCI controller that it is plugged into. */
-  bus: number;
-  /** 0 to 0x1f. */
-  slot: number;
-  /** 0 to 7. */
-  function: number;
-}
-
-export function formatPciAddress(address: PciAddress): string {
-  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
-  return `${hex(address.domain, 4)}:${hex(address.bus, 2)}:${hex(address.slot, 2)}.${address.function}`;
-}
+/**
+ * A PCI address as libvirt writes it in XML: of a host device in `<source>`, of a guest's device in `<address>`, where
+ * `bus` is the index of the PCI controller that it is plugged into.
+ */
+export type PciAddress = BdfParts;
 
 export function samePciAddress(a: PciAddress | undefined, b: PciAddress | undefined): boolean {
   if (!a || !b) return a === b;
-  return a.domain === b.domain && a.bus === b.bus && a.slot === b.slot && a.function === b.function;
+  return formatBdf(a) === formatBdf(b);
 }
 
 /**
