@@ -1,0 +1,119 @@
+import { formatBdf, type Bdf } from '../pci/bdf.js';
+import { readPciAddress, type PciAddress } from './pci-address.js';
+import { findRawQemuDevices } from './qemu-arguments.js';
+import { attribute, childNamed, childrenNamed, placeOf, type XmlElement } from './xml-reader.js';
+
+/**
+ * How the XML gives a host PCI function to the domain.
+ * - `hostdev`: `<hostdev type='pci'>`
+ * - `interface`: `<interface type='hostdev'>`
+ * - `network`: an interface on a network that hands out functions; libvirt chooses one at start
+ * - `mdev`: a mediated device; its config space is emulated by the vendor driver
+ * - `nvme-disk`: `<disk type='nvme'>`, driven by QEMU itself; the guest has no path to its config space
+ * - `qemu-argument`: raw QEMU arguments or properties
+ */
+export type Carrier = 'hostdev' | 'interface' | 'network' | 'mdev' | 'nvme-disk' | 'qemu-argument';
+
+export interface AssignedDevice {
+  carrier: Carrier;
+  element: XmlElement;
+  /** Line and column of the element. */
+  place: string;
+  /** The host function; absent where the XML does not tell (a network, a mediated device, an opaque argument). */
+  source?: Bdf;
+  /** For `network`: its name. For `mdev`: its UUID. For `qemu-argument`: the argument. */
+  reference?: string;
+  /** Where the guest sees it, if the XML says so. */
+  guestAddress?: PciAddress;
+  /** False for `<address type='unassigned'/>`: bound to vfio for the domain, but not plugged into the guest. */
+  plugged: boolean;
+  alias?: string;
+}
+
+/** Finds every assigned device of a domain, in document order. */
+export function findAssignedDevices(domain: XmlElement, text: string): AssignedDevice[] {
+  const found = childrenNamed(domain, 'devices').flatMap((devices) =>
+    devices.children.flatMap((element) => assignedByElement(element, text)),
+  );
+  for (const raw of findRawQemuDevices(domain)) {
+    found.push({
+      carrier: 'qemu-argument',
+      element: raw.element,
+      place: placeOf(text, raw.element.start),
+      reference: raw.argument,
+      plugged: true,
+      ...(raw.host && { source: raw.host }),
+    });
+  }
+  return found;
+}
+
+/** The assigned devices that one device element stands for: none for most, one or (for disks with NVMe backing) more. */
+export function assignedByElement(element: XmlElement, text: string): AssignedDevice[] {
+  const type = attribute(element, 'type');
+  if (element.name === 'hostdev') {
+    // Libvirt's default mode is `subsystem`; KubeVirt leaves it out.
+    if ((attribute(element, 'mode') ?? 'subsystem') !== 'subsystem') return [];
+    if (type === 'pci') return [fromSource('hostdev', element, text)];
+    if (type === 'mdev') return [mediated(element, text)];
+    return [];
+  }
+  if (element.name === 'interface') {
+    const sourceType = attribute(childNamed(childNamed(element, 'source'), 'address'), 'type');
+    if (type === 'hostdev') return sourceType === 'usb' ? [] : [fromSource('interface', element, text)];
+    const network = attribute(childNamed(element, 'source'), 'network');
+    if (type === 'network' && network !== undefined) {
+      return [{ ...common('network', element, text), reference: network }];
+    }
+    return [];
+  }
+  return element.name === 'disk' ? nvmeSources(element, element, text) : [];
+}
+
+function common(carrier: Carrier, element: XmlElement, text: string) {
+  const address = childNamed(element, 'address');
+  const addressType = attribute(address, 'type');
+  const alias = attribute(childNamed(element, 'alias'), 'name');
+  return {
+    carrier,
+    element,
+    place: placeOf(text, element.start),
+    plugged: addressType !== 'unassigned',
+    ...(address && addressType === 'pci' && guestAddress(address, text)),
+    ...(alias !== undefined && { alias }),
+  };
+}
+
+function guestAddress(address: XmlElement, text: string): { guestAddress?: PciAddress } {
+  // `<address type='pci'/>` alone asks libvirt to choose (virPCIDeviceAddressIsEmpty).
+  const read = readPciAddress(address, text);
+  return read.domain || read.bus || read.slot || read.function ? { guestAddress: read } : {};
+}
+
+function fromSource(carrier: Carrier, element: XmlElement, text: string): AssignedDevice {
+  const address = childNamed(childNamed(element, 'source'), 'address');
+  return {
+    ...common(carrier, element, text),
+    ...(address && { source: formatBdf(readPciAddress(address, text)) }),
+  };
+}
+
+function mediated(element: XmlElement, text: string): AssignedDevice {
+  const uuid = attribute(childNamed(childNamed(element, 'source'), 'address'), 'uuid');
+  return { ...common('mdev', element, text), ...(uuid !== undefined && { reference: uuid }) };
+}
+
+/** A disk, one of its backing stores, or the target of a block copy may be an NVMe controller of the host. */
+function nvmeSources(disk: XmlElement, layer: XmlElement, text: string): AssignedDevice[] {
+  const own: AssignedDevice[] = [];
+  if (attribute(layer, 'type') === 'nvme') {
+    const address = childNamed(childNamed(layer, 'source'), 'address');
+    own.push({
+      ...common('nvme-disk', disk, text),
+      plugged: false,
+      ...(address && { source: formatBdf(readPciAddress(address, text)) }),
+    });
+  }
+  const deeper = layer.children.filter((child) => child.name === 'backingStore' || child.name === 'mirror');
+  return [...own, ...deeper.flatMap((child) => nvmeSources(disk, child, text))];
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { DomainDocument } from './domain-document.js';
+import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
+import { applySplices, invertSplices, type Splice } from './splice.js';
+import { attribute, childNamed, type XmlElement } from './xml-reader.js';
+
+/** Namespace of our element below `<metadata>`; libvirt keeps one element a namespace and passes it through. */
+export const WARDEN_NAMESPACE = 'https://vfio-warden.dev/domain/1';
+
+/** What `virsh dumpxml` shall tell of a decision. */
+export interface WardenMetadata {
+  decision: string;
+  policy: string;
+  /** One line an applied mechanism. */
+  applied: readonly { mechanism: string; devices: readonly string[] }[];
+}
+
+/** What leads from the edited document back to the one before; kept in the document itself. */
+export interface UndoRecord {
+  /** SHA-256 of the edited document without our metadata: tells whether somebody changed or reformatted it since. */
+  digest: string;
+  /** Splices of that document. */
+  splices: Splice[];
+  /** What our metadata element replaced, and how many code units around it came with it. */
+  metadata: { before: number; after: number; replaced: string };
+}
+
+const CLOSING = '</warden:vfio-warden>';
+
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Our element in a domain, if it carries one. */
+export function findMetadata(domain: XmlElement): XmlElement | undefined {
+  return childNamed(domain, 'metadata')?.children.find(
+    (child) => child.namespace === WARDEN_NAMESPACE && child.localName === 'vfio-warden',
+  );
+}
+
+/** The splice that writes our metadata beside the given edits of the same document, with what undoes them all. */
+export function writeMetadata(
+  document: DomainDocument,
+  edits: readonly Splice[],
+  content: WardenMetadata,
+): Splice {
+  const measured = place(document, render(content, ''));
+  const opening = measured.text.indexOf('<warden:vfio-warden');
+  const record: UndoRecord = {
+    digest: digestOf(applySplices(document.text, edits)),
+    splices: invertSplices(document.text, edits),
+    metadata: {
+      before: opening,
+      after: measured.text.length - measured.text.lastIndexOf(CLOSING) - CLOSING.length,
+      replaced: document.text.slice(measured.start, measured.end),
+    },
+  };
+  return place(document, render(content, escapeText(JSON.stringify(record))));
+}
+
+function place(document: DomainDocument, lines: readonly string[]): Splice {
+  const { text, root, devices } = document;
+  const own = findMetadata(root);
+  // Replaced in place, so that two generations of edits never stack up in the document.
+  if (own) return replaceElement(own, lines.map((line) => line.trimStart()).join(''));
+  const metadata = childNamed(root, 'metadata');
+  if (metadata) return appendChild(text, metadata, lines);
+  const wrapped = ['<metadata>', ...lines.map((line) => `  ${line}`), '</metadata>'];
+  return devices ? insertBefore(text, devices, wrapped) : appendChild(text, root, wrapped);
+}
+
+function render(content: WardenMetadata, undo: string): string[] {
+  const { decision, policy, applied } = content;
+  return [
+    `<warden:vfio-warden xmlns:warden='${WARDEN_NAMESPACE}' decision='${escapeAttribute(decision)}' policy='${escapeAttribute(policy)}'>`,
+    ...applied.map(
+      ({ mechanism, devices }) =>
+        `  <warden:applied mechanism='${escapeAttribute(mechanism)}' devices='${escapeAttribute(devices.join(' '))}'/>`,
+    ),
+    `  <warden:undo>${undo}</warden:undo>`,
+    CLOSING,
+  ];
+}
+
+/** Reads the undo record of our element; undefined where it is missing or was damaged. */
+export function readUndoRecord(own: XmlElement): UndoRecord | undefined {
+  const undo = own.children.find((child) => child.localName === 'undo');
+  if (!undo) return undefined;
+  try {
+    const record: unknown = JSON.parse(undo.text);
+    return isUndoRecord(record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Decision id that our element carries. */
+export function decisionOf(own: XmlElement): string | undefined {
+  return attribute(own, 'decision');
+}
+
+function isUndoRecord(value: unknown): value is UndoRecord {
+  const record = value as UndoRecord;
+  return (
+    typeof record?.digest === 'string' &&
+    Array.isArray(record.splices) &&
+    record.splices.every(
+      (splice) => isOffset(splice?.start) && isOffset(splice.end) && typeof splice.text === 'string',
+    ) &&
+    isOffset(record.metadata?.before) &&
+    isOffset(record.metadata.after) &&
+    typeof record.metadata.replaced === 'string'
+  );
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
