@@ -1,0 +1,81 @@
+import type { Carrier } from '../domain-xml/assigned-devices.js';
+import type { Machine, MachineFamily } from '../domain-xml/machine.js';
+import type { Move } from '../domain-xml/rewrite/document-edit.js';
+import type { DevicePlan } from '../mitigation/device-plan.js';
+import type { Mode } from '../policy/policy-document.js';
+import type { Exposure } from '../risk/exposure.js';
+import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+
+/**
+ * - `unrestricted`: nothing is restricted, and nothing would be
+ * - `restricted`: mechanisms are planned, or the domain's own hardware closes what policy requires
+ * - `observed`: it would be restricted or denied, but policy or the host's switch only observes
+ * - `exempt`: policy would restrict it, but a compatibility entry says that this would break it
+ * - `denied`: something that policy requires stays open, and policy refuses the domain then
+ */
+export type Verdict = 'unrestricted' | 'exempt' | 'observed' | 'restricted' | 'denied';
+
+/** Whether the domain has run: then its guest has seen its hardware. `unknown` counts as `has-run`. */
+export const DOMAIN_STATES = ['new', 'has-run', 'unknown'] as const;
+export type DomainState = (typeof DOMAIN_STATES)[number];
+
+/** What a decision was made of; the same inputs give the same decision, byte for byte. */
+export interface DecisionInputs {
+  /** SHA-256 of the document's text. */
+  xml: string;
+  inventory: string;
+  host: string;
+  policy: string;
+  risks: string;
+  /** ISO 8601, UTC. */
+  evaluatedAt: string;
+  domainState: DomainState;
+  hostMode: Mode;
+  /** Libvirt networks that hand out host functions, as the caller knows them. */
+  hostdevNetworks: string[];
+}
+
+/** Something that kept a device from being judged fully. */
+export interface Problem {
+  /** A line and column, or a BDF. */
+  place: string;
+  problem: string;
+  remedy: string;
+}
+
+export interface DeviceDecision {
+  carrier: Carrier;
+  /** Line and column in the document. */
+  place: string;
+  source?: string;
+  reference?: string;
+  guestAddress?: string;
+  /** What the inventory knows of it. */
+  function?: { vendor: string; device: string; class: string; kind: 'pf' | 'vf' };
+  rule?: { policy: string; name: string; file: string };
+  /** The rule's mode, lowered by the host's switch. */
+  mode: Mode;
+  required: Exposure[];
+  findings: Finding[];
+  needs: CompatibilityNeed[];
+  plan: DevicePlan;
+  /** Whether it is moved only because another function of its slot is. */
+  movedAlong: boolean;
+  verdict: Verdict;
+}
+
+/** The immutable record of one evaluation. What then happened are events beside it. */
+export interface Decision {
+  /** `wd-` and 24 hexadecimal digits of a hash over the inputs. */
+  id: string;
+  apiVersion: 'vfio-warden.dev/v1';
+  inputs: DecisionInputs;
+  domain: { name: string; uuid?: string; machine: Machine; family: MachineFamily };
+  verdict: Verdict;
+  devices: DeviceDecision[];
+  /** What is changed in the document, in words. */
+  edits: { kind: string; target: string; summary: string }[];
+  /** Other devices whose guest address changes because of the edits. */
+  moves: Move[];
+  problems: Problem[];
+}

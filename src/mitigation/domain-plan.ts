@@ -1,0 +1,140 @@
+import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
+import type { AddressPlan } from '../domain-xml/addressing/address-plan.js';
+import { isConventionalBus } from '../domain-xml/addressing/pci-topology.js';
+import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import type { DomainDocument } from '../domain-xml/domain-document.js';
+import type { MachineFamily } from '../domain-xml/machine.js';
+import { placeBehindBridges, simulate } from '../domain-xml/rewrite/bridge-placement.js';
+import type { DocumentEdit, Move } from '../domain-xml/rewrite/document-edit.js';
+import { convertToI440fx } from '../domain-xml/rewrite/i440fx-conversion.js';
+import { movesBetween } from '../domain-xml/rewrite/moves.js';
+import type { HostCapabilities } from '../host/host-capabilities.js';
+import { sameSlot } from '../pci/bdf.js';
+import type { PciFunction } from '../pci/pci-function.js';
+import type { Exposure } from '../risk/exposure.js';
+import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+import { planDevice, type DevicePlan } from './device-plan.js';
+import type { MechanismColumn, MechanismName } from './mechanism.js';
+
+/** One device as policy has judged it. */
+export interface DeviceIntake {
+  device: AssignedDevice;
+  function: PciFunction | undefined;
+  findings: readonly Finding[];
+  needs: readonly CompatibilityNeed[];
+  required: ReadonlySet<Exposure>;
+  allowed: readonly MechanismName[];
+  /** Why the guest's hardware may not change for it; absent where it may. */
+  changeRefused?: string;
+}
+
+export interface PlanContext {
+  document: DomainDocument;
+  host: HostCapabilities;
+  hostKnowledge: HostKnowledge;
+  family: MachineFamily;
+  /** Where libvirt would put everything, before any edit. */
+  addresses: AddressPlan;
+}
+
+export interface GroupPlan {
+  plans: Map<AssignedDevice, DevicePlan>;
+  edits: DocumentEdit[];
+  /** Other devices whose guest address changes because of the edits. */
+  moves: Move[];
+  /** Devices that move only because another function of their slot does. */
+  movedAlong: AssignedDevice[];
+  /** Whether the whole domain becomes an i440fx machine. */
+  converted: boolean;
+}
+
+/**
+ * Plans for devices that are changed together. A mechanism that changes the document is first planned for each device,
+ * then tried for all at once; where that fails it is excluded, with the reason, and the rest is planned again.
+ *
+ * @param companions assigned devices of the domain that move along when a function of their slot moves
+ */
+export function planGroup(
+  context: PlanContext,
+  intakes: readonly DeviceIntake[],
+  companions: readonly AssignedDevice[],
+  convertedAlready = false,
+): GroupPlan {
+  const excluded = new Map<MechanismName, string>();
+  // Each round either succeeds or excludes one more mechanism that changes the document.
+  for (;;) {
+    const plans = new Map(
+      intakes.map((intake) => [intake.device, planOne(context, intake, excluded, convertedAlready)]),
+    );
+    const using = (name: MechanismName) =>
+      [...plans].filter(([, plan]) => plan.mechanisms.some((mechanism) => mechanism.name === name));
+
+    if (using('i440fx').length > 0) {
+      const conversion = convert(context);
+      if (conversion.ok) {
+        // With the machine, extended config space closes for every device: what else a device needs is planned anew.
+        for (const intake of intakes) {
+          const chosen = plans.get(intake.device)!.mechanisms.some(({ name }) => name === 'i440fx');
+          if (!chosen) plans.set(intake.device, planOne(context, intake, excluded, true));
+        }
+        return { plans, edits: conversion.edits, moves: conversion.moves, movedAlong: [], converted: true };
+      }
+      excluded.set('i440fx', conversion.reason);
+      continue;
+    }
+
+    const movers = using('conventional-bus').map(([device]) => device);
+    if (movers.length === 0)
+      return { plans, edits: [], moves: [], movedAlong: [], converted: convertedAlready };
+    const movedAlong = companions.filter(
+      (device) =>
+        !movers.includes(device) &&
+        device.plugged &&
+        device.carrier !== 'qemu-argument' &&
+        movers.some(({ source }) => source && device.source && sameSlot(source, device.source)),
+    );
+    const together = companions.filter((device) => movers.includes(device) || movedAlong.includes(device));
+    const placed = placeBehindBridges(context.document, together, context.addresses, context.hostKnowledge);
+    if (placed.ok) return { plans, edits: placed.edits, moves: placed.moves, movedAlong, converted: false };
+    excluded.set('conventional-bus', placed.reason);
+  }
+}
+
+function planOne(
+  context: PlanContext,
+  intake: DeviceIntake,
+  excluded: ReadonlyMap<MechanismName, string>,
+  converted: boolean,
+): DevicePlan {
+  const { document, host, family } = context;
+  return planDevice({
+    context: { document, host, family, device: intake.device, function: intake.function },
+    findings: intake.findings,
+    needs: intake.needs,
+    required: intake.required,
+    allowed: intake.allowed,
+    ...(intake.changeRefused !== undefined && { changeRefused: intake.changeRefused }),
+    excluded,
+    inEffect: converted ? ['i440fx'] : inEffect(context, intake.device),
+  });
+}
+
+/** What the domain's own hardware closes for a device already. */
+function inEffect({ family, addresses }: PlanContext, device: AssignedDevice): MechanismColumn[] {
+  if (family === 'i440fx') return ['i440fx'];
+  if (!addresses.certain) return [];
+  const bus = addresses.devices.find(({ element }) => element === device.element)?.address?.bus;
+  return bus !== undefined && isConventionalBus(addresses.controllers, bus) ? ['conventional-bus'] : [];
+}
+
+type Conversion = { ok: true; edits: DocumentEdit[]; moves: Move[] } | { ok: false; reason: string };
+
+function convert({ document, addresses, hostKnowledge }: PlanContext): Conversion {
+  const edits = convertToI440fx(document);
+  const after = simulate(document, edits, hostKnowledge);
+  if (!addresses.certain || !after.certain) {
+    const reasons = [addresses, after].flatMap((plan) => (plan.certain ? [] : plan.reasons));
+    return { ok: false, reason: `guest addresses cannot be predicted: ${reasons.join('; ')}` };
+  }
+  return { ok: true, edits, moves: movesBetween(addresses, after, new Set()) };
+}
