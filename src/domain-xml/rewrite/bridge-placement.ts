@@ -33,14 +33,19 @@ interface Layout {
   targets: { slot: GuestSlot; bridge: Bridge; at: number }[];
 }
 
+/**
+ * What is written out of libvirt's own choices, so that the devices that leave their places take nothing with them: the
+ * controllers that it would add, or these and the addresses of the devices that would move.
+ */
+type Support = 'none' | 'bridges' | 'addresses';
+
 type Attempt = { ok: true; edits: DocumentEdit[]; moves: KeyedMove[] } | { ok: false; reason: string };
 
 /**
  * Puts devices behind conventional bridges so that nothing else moves. Libvirt gives addresses in a fixed order: a
  * device that leaves its place lets those after it move up, unless a bridge takes exactly that place. Layouts are tried
  * against the model of libvirt's assignment, and the first that moves nothing is taken: bridges that are there already,
- * one bridge for all, one for each host slot; then the same with the addresses and controllers that libvirt would have
- * chosen for the others written out.
+ * one bridge for all, one for each host slot; then the same with libvirt's own choices for the others written out.
  *
  * @param devices plugged into the guest; all assigned functions of a host slot together
  */
@@ -56,16 +61,11 @@ export function placeBehindBridges(
   const slots = guestSlots(devices, original);
   if (!slots) return { ok: false, reason: 'libvirt would give one of the devices no PCI address' };
 
-  const layouts = [
-    existingBridges(slots, original),
-    sharedBridges(slots, original),
-    ownBridges(slots, original),
-  ];
   let best: Attempt = { ok: false, reason: 'there is no place for a bridge' };
-  for (const writeOut of [false, true]) {
+  const layouts = candidateLayouts(slots, original);
+  for (const support of ['none', 'bridges', 'addresses'] as const) {
     for (const layout of layouts) {
-      if (!layout) continue;
-      const attempt = tryLayout(document, layout, original, host, writeOut);
+      const attempt = tryLayout(document, layout, original, host, support);
       if (attempt.ok && attempt.moves.length === 0) return attempt;
       if (attempt.ok && (!best.ok || attempt.moves.length < best.moves.length)) best = attempt;
       if (!attempt.ok && !best.ok) best = attempt;
@@ -78,6 +78,13 @@ export function placeBehindBridges(
       reason: `it would move ${forbidden.device} from ${forbidden.from} to ${forbidden.to}`,
     };
   return best;
+}
+
+function candidateLayouts(slots: readonly GuestSlot[], plan: CertainPlan): Layout[] {
+  const shared = sharedBridges(slots, plan);
+  // For the functions of one host slot a bridge for all and a bridge for each are the same.
+  const own = byHostSlot(slots).length > 1 ? ownBridges(slots, plan) : undefined;
+  return [existingBridges(slots, plan), shared, own].filter((layout) => layout !== undefined);
 }
 
 /** Everything behind bridges that the domain has already. */
@@ -148,14 +155,23 @@ function tryLayout(
   layout: Layout,
   original: CertainPlan,
   host: HostKnowledge,
-  writeOut: boolean,
+  support: Support,
 ): Attempt {
-  const edits = layoutEdits(document, layout);
   const meant = new Set(layout.targets.flatMap(({ slot }) => slot.members.map(({ key }) => key)));
-  if (writeOut) edits.push(...writtenOut(document, original, meant, layout));
-  const after = simulate(document, edits, host);
-  if (!after.certain) return { ok: false, reason: after.reasons.join('; ') };
-  return { ok: true, edits, moves: movesBetween(original, after, meant) };
+  const edits = layoutEdits(document, layout);
+  if (support !== 'none') edits.push(...addedControllers(document, original, layout));
+  const pinned = new Set<string>();
+  for (;;) {
+    const after = simulate(document, edits, host);
+    if (!after.certain) return { ok: false, reason: after.reasons.join('; ') };
+    const moves = movesBetween(original, after, meant);
+    const loose = moves.filter(({ key }) => !pinned.has(key));
+    const pins = support === 'addresses' ? pin(document, original, loose) : [];
+    if (pins.length === 0) return { ok: true, edits, moves };
+    // A pinned device leaves a place to others, which may then move: pin those, too. Each round pins at least one more.
+    edits.push(...pins);
+    for (const { key } of loose) pinned.add(key);
+  }
 }
 
 /** What libvirt would make of the edited document. */
@@ -234,31 +250,28 @@ function writeAddress(
   return present ? replaceElement(present, rendered) : appendChild(text, element, [rendered]);
 }
 
-/**
- * The controllers and addresses that libvirt would choose, as edits, so that the devices which leave their places take
- * nothing with them. Devices that libvirt adds by itself have no element to write an address into.
- */
-function writtenOut(
-  document: DomainDocument,
-  original: CertainPlan,
-  meant: ReadonlySet<string>,
-  layout: Layout,
-): DocumentEdit[] {
+/** The controllers that libvirt would add, as edits: it adds only ports by itself where a higher index is given. */
+function addedControllers(document: DomainDocument, original: CertainPlan, layout: Layout): DocumentEdit[] {
   const first = layout.targets[0]!.slot.members[0]!.device.element;
-  const controllers = original.controllers
+  return original.controllers
     .filter(({ index, address }) => address && !controllerElement(original, index))
     .map(({ model, index, address }) => addController(document, first, model, index, address!));
-  const addresses = original.devices
-    .filter(
-      ({ key, element, address }) => element && address && !meant.has(key) && !childNamed(element, 'address'),
-    )
-    .map(({ key, element, address }): DocumentEdit => ({
-      kind: 'set-address',
-      target: key.replaceAll(':', ' '),
-      summary: 'kept where libvirt would have put it',
-      splices: [writeAddress(document, element!, address!, false)],
-    }));
-  return [...controllers, ...addresses];
+}
+
+/** The addresses that libvirt would choose for devices that would move. Those it adds by itself have no element. */
+function pin(document: DomainDocument, original: CertainPlan, moves: readonly KeyedMove[]): DocumentEdit[] {
+  return moves.flatMap(({ key }): DocumentEdit[] => {
+    const { element, address } = original.devices.find((device) => device.key === key)!;
+    if (!element || !address || childNamed(element, 'address')) return [];
+    return [
+      {
+        kind: 'set-address',
+        target: key.replaceAll(':', ' '),
+        summary: 'kept where libvirt would have put it',
+        splices: [writeAddress(document, element, address, false)],
+      },
+    ];
+  });
 }
 
 /** The element of a PCI controller; undefined for one that libvirt adds by itself. */
