@@ -16,6 +16,8 @@ export interface HostCapabilities {
   defaultMachine?: string;
   /** `QEMU emulator version ...`, as the emulator says it. */
   qemuVersion?: string;
+  /** Devices that the emulator knows (`-device help`); libvirt's defaults, and so guest addresses, depend on them. */
+  qemuDevices?: string[];
   kernelGuard: Probe;
   /** The RFC's vfio-pci parameters; `allowIds` are `vvvv:dddd` pairs that they do not apply to. */
   kernelParameters: Probe & { allowIds: string[] };

@@ -35,9 +35,13 @@ export interface PciFunction {
    */
   express?: boolean;
   /**
-   * The first 64, 256 or 4,096 bytes of config space. Without privilege sysfs gives only the first 64.
+   * Config space from byte 0, at most 4,096 bytes. Sysfs gives `configSize` bytes to CAP_SYS_ADMIN and only the first
+   * 64 (CardBus bridges: 128) to others (`pci_read_config`). Absent where it was not or could not be read.
    */
   configSpace?: Uint8Array;
-  /** Size in bytes of the function's config space as the kernel sees it (`pdev->cfg_size`): 256 or 4,096, or a cap by a quirk. */
+  /**
+   * Size in bytes of the function's config space as the kernel sees it (`pdev->cfg_size`): 256 or 4,096, or a quirk's
+   * cap below (NFP: 1,536). Where config space was not read in full this is the file's size, which rounds a cap up.
+   */
   configSize?: number;
 }

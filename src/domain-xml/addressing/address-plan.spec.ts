@@ -132,7 +132,7 @@ describe('assignPciAddresses on i440fx', () => {
 
 describe('assignPciAddresses says that it does not know', () => {
   it.each([
-    ['a machine type that the port does not cover', domain('', 'microvm'), 'microvm'],
+    ['a machine type that the model does not cover', domain('', 'microvm'), 'microvm'],
     ['no machine type', domain('').replace(` machine='q35'`, ''), 'names no machine type'],
     ['another architecture', domain('', 'virt').replace('x86_64', 'aarch64'), 'aarch64'],
     ['a device that came after libvirt 9.0', domain(`<crypto model='virtio'/>`), '<crypto>'],

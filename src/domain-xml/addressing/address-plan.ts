@@ -40,9 +40,9 @@ export type AddressPlan = CertainPlan | UncertainPlan;
 
 /**
  * Predicts which guest PCI address libvirt gives to each device when it defines this domain: those that the document
- * states, those that libvirt chooses, and those of devices and controllers that it adds. A port of libvirt 9.0
+ * states, those that libvirt chooses, and those of devices and controllers that it adds. It models libvirt 9.0
  * (`virDomainDefPostParse`, `qemuDomainAssignPCIAddresses`) for the x86 machine types q35 and i440fx, held against that
- * version by `test/libvirt-oracle`. What the port does not cover gives `certain: false`.
+ * version by `test/libvirt-oracle`. What the model does not cover gives `certain: false`.
  *
  * @param domain the `<domain>` element; it is not changed
  */

@@ -163,7 +163,7 @@ const MODELS: Readonly<Partial<Record<GuestDevice['kind'], Readonly<Record<strin
  * libvirt fills in must have it by now.
  *
  * @param express whether the guest has a `pcie-root`
- * @throws Unpredictable for a model that the port does not cover, or where the host is not known well enough
+ * @throws Unpredictable for a model that the model does not cover, or where the host is not known well enough
  */
 export function connectFlags(device: GuestDevice, express: boolean, host: HostKnowledge): number {
   if (isController(device) && device.type === 'pci') {

@@ -55,7 +55,7 @@ function isSerialConsole(element: XmlElement): boolean {
   return element.name === 'console' && target === 'serial';
 }
 
-/** @throws Unpredictable for a device element that the port does not know, or knows only off the PCI bus */
+/** @throws Unpredictable for a device element that the model does not know, or knows only off the PCI bus */
 function checkElement(element: XmlElement): void {
   if (KINDS.has(element.name)) return;
   if (!NOT_PCI.has(element.name)) {
@@ -69,7 +69,7 @@ function checkElement(element: XmlElement): void {
   }
 }
 
-/** @throws Unpredictable where one of the device elements is not covered by the port */
+/** @throws Unpredictable where one of the device elements is not covered by the model */
 export function checkCovered(elements: readonly XmlElement[]): void {
   const hasSerial = elements.some(({ name }) => name === 'serial');
   for (const element of elements) {

@@ -10,7 +10,7 @@ const MAX_DEVICES = 2_048;
 /**
  * Reads the devices into libvirt's lists, in libvirt's order (`virDomainDefParseXML`), before it adds any by itself.
  *
- * @throws Unpredictable where the document has something that the port does not cover
+ * @throws Unpredictable where the document has something that the model does not cover
  */
 export function readDeviceLists(domain: XmlElement): DeviceLists {
   const elements = childrenNamed(domain, 'devices').flatMap((devices) => devices.children);

@@ -1,4 +1,4 @@
-import { assignPciAddresses, type AddressPlan } from '../addressing/address-plan.js';
+import { assignPciAddresses, type AddressPlan, type CertainPlan } from '../addressing/address-plan.js';
 import type { HostKnowledge } from '../addressing/connect-flags.js';
 import type { AssignedDevice } from '../assigned-devices.js';
 import type { DomainDocument } from '../domain-document.js';
@@ -7,7 +7,7 @@ import type { PciAddress } from '../pci-address.js';
 import { applySplices } from '../splice.js';
 import { childNamed, readXml, type XmlElement } from '../xml-reader.js';
 import { renderPciAddress, type DocumentEdit, type Move } from './document-edit.js';
-import { byHostSlot, guestSlots, type CertainPlan, type GuestSlot } from './guest-slots.js';
+import { byHostSlot, guestSlots, type GuestSlot } from './guest-slots.js';
 import { movesBetween, type KeyedMove } from './moves.js';
 
 /** Slots of a `pcie-to-pci-bridge` that devices can use; slot 0 belongs to its hot-plug controller. */
@@ -90,7 +90,7 @@ function candidateLayouts(slots: readonly GuestSlot[], plan: CertainPlan): Layou
 /** Everything behind bridges that the domain has already. */
 function existingBridges(slots: readonly GuestSlot[], plan: CertainPlan): Layout | undefined {
   const bridges = plan.controllers
-    .filter(({ model, index }) => model === 'pcie-to-pci-bridge' && controllerElement(plan, index))
+    .filter(({ model, element }) => model === 'pcie-to-pci-bridge' && element)
     .map(({ model, index }) => {
       const taken = new Set(
         plan.devices.filter(({ address }) => address?.bus === index).map(({ address }) => address!.slot),
@@ -254,7 +254,7 @@ function writeAddress(
 function addedControllers(document: DomainDocument, original: CertainPlan, layout: Layout): DocumentEdit[] {
   const first = layout.targets[0]!.slot.members[0]!.device.element;
   return original.controllers
-    .filter(({ index, address }) => address && !controllerElement(original, index))
+    .filter(({ element, address }) => address && !element)
     .map(({ model, index, address }) => addController(document, first, model, index, address!));
 }
 
@@ -272,9 +272,4 @@ function pin(document: DomainDocument, original: CertainPlan, moves: readonly Ke
       },
     ];
   });
-}
-
-/** The element of a PCI controller; undefined for one that libvirt adds by itself. */
-function controllerElement(plan: CertainPlan, index: number): XmlElement | undefined {
-  return plan.devices.find(({ key }) => key === `controller:pci:${index}`)?.element;
 }

@@ -1,9 +1,7 @@
 import { sameSlot } from '../../pci/bdf.js';
-import type { AddressPlan } from '../addressing/address-plan.js';
+import type { CertainPlan } from '../addressing/address-plan.js';
 import type { AssignedDevice } from '../assigned-devices.js';
 import type { PciAddress } from '../pci-address.js';
-
-export type CertainPlan = Extract<AddressPlan, { certain: true }>;
 
 /** Devices that the guest sees as functions of one slot; most often just one. */
 export interface GuestSlot {

@@ -1,8 +1,7 @@
 import { formatBdf } from '../../pci/bdf.js';
-import type { AddressedDevice } from '../addressing/address-plan.js';
+import type { AddressedDevice, CertainPlan } from '../addressing/address-plan.js';
 import { samePciAddress, type PciAddress } from '../pci-address.js';
 import type { Move } from './document-edit.js';
-import type { CertainPlan } from './guest-slots.js';
 
 export interface KeyedMove extends Move {
   key: string;

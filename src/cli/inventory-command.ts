@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { loadInventory } from '../decision/load-basis.js';
+import { formatInventory } from '../pci/inventory-file.js';
+import { describeFunction } from '../pci/describe-function.js';
+import { loadPciNames } from './function-names.js';
+import { print } from './output.js';
+import { addSettingsOptions, settingsFrom } from './settings-options.js';
+
+interface InventoryOptions {
+  json?: boolean;
+  output?: string;
+  inventory?: string;
+  sysfs?: string;
+}
+
+export function addInventoryCommand(program: Command): void {
+  const command = program
+    .command('inventory')
+    .description(
+      'list the PCI functions of this host, or write them to a file that decisions can be made by anywhere',
+    )
+    .option('--json', 'print the inventory file')
+    .option('-o, --output <file>', 'write the inventory file');
+  addSettingsOptions(command, ['inventory', 'sysfs']).action(showInventory);
+}
+
+async function showInventory(options: InventoryOptions): Promise<void> {
+  const { inventory, problems } = await loadInventory(settingsFrom(options));
+  if (options.output !== undefined) await writeFile(options.output, formatInventory(inventory));
+  else if (options.json) print(formatInventory(inventory));
+  else {
+    const names = await loadPciNames();
+    const lines = inventory.functions.map((fn) => describeFunction(fn, names));
+    print(lines.length > 0 ? lines.join('\n') : 'no PCI functions found');
+  }
+  for (const { place, problem, remedy } of problems)
+    process.stderr.write(`${place}: ${problem}. ${remedy}\n`);
+}

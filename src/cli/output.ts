@@ -1,0 +1,28 @@
+import { LocatedError } from '../located-error.js';
+
+/**
+ * Exit codes of `wardenctl`, stable for scripts:
+ * 0 done, 1 a fault of ours, 2 bad usage or bad input (the message names the place), 3 the decision is `denied`.
+ */
+export const EXIT = { ok: 0, fault: 1, badInput: 2, denied: 3 } as const;
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** Says on standard error what went wrong, and sets the exit code. */
+export function fail(error: unknown): void {
+  if (error instanceof LocatedError) {
+    process.stderr.write(`wardenctl: ${error.message}\n`);
+    process.exitCode = EXIT.badInput;
+    return;
+  }
+  process.stderr.write(
+    `wardenctl: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exitCode = EXIT.fault;
+}

@@ -1,0 +1,170 @@
+import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import { layoutOf, type ConfigSpaceLayout } from '../pci/config-space/layout.js';
+import type { PciFunction } from '../pci/pci-function.js';
+import type { Exposure } from '../risk/exposure.js';
+import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+import type { RiskDatabase } from '../risk/risk-database.js';
+
+/** What one assigned device exposes, and what kept us from knowing more. */
+export interface Assessment {
+  findings: Finding[];
+  needs: CompatibilityNeed[];
+  problems: { problem: string; remedy: string }[];
+}
+
+const NOTHING: Assessment = { findings: [], needs: [], problems: [] };
+
+/** Ids of capabilities: PCI Local Bus Specification 3.0 appendix H, PCI Express Base Specification 7.9. */
+const CAP = { powerManagement: 0x01, vpd: 0x03, vendor: 0x09, express: 0x10, advancedFeatures: 0x13 };
+const EXT_CAP = { aer: 0x01, vsec: 0x0b, dvsec: 0x23 };
+
+type Seen = Omit<Finding, 'certainty' | 'risk' | 'trapped'>;
+
+/** Judges one assigned device by its config space and the risk database. */
+export function assessDevice(
+  device: AssignedDevice,
+  fn: PciFunction | undefined,
+  risks: RiskDatabase,
+): Assessment {
+  // Neither gives the guest a path to the function's own config space: the vendor driver emulates one, QEMU drives the
+  // other.
+  if (device.carrier === 'mdev' || device.carrier === 'nvme-disk') return NOTHING;
+
+  const layout = fn && knownLayout(fn);
+  const known = fn && risks.assess(fn);
+  const certainty = layout ? 'seen' : 'assumed';
+  const seen: Seen[] = layout ? exposuresSeen(layout) : EXPOSURES_ASSUMED;
+  const findings = seen.map((finding): Finding => {
+    const risk = known?.risks.find(({ exposure }) => exposure === finding.exposure)?.risk;
+    return { ...finding, certainty, ...(risk && { risk }) };
+  });
+  for (const { exposure, trapped, risk } of known?.risks ?? []) {
+    if (exposure !== 'config-mirror-in-bar') continue;
+    findings.push({
+      exposure,
+      trapped: trapped ?? false,
+      parts: BOTH,
+      certainty: 'assumed',
+      detail: trapped ? 'a window that QEMU traps' : 'a window that QEMU does not trap',
+      risk,
+    });
+  }
+  return { findings, needs: known?.needs ?? [], problems: problemsOf(device, fn, layout) };
+}
+
+/** A layout is computed once for a function: inventories are immutable. */
+const layouts = new WeakMap<PciFunction, ConfigSpaceLayout>();
+
+/** The layout of a function whose whole config space was read; undefined where it was not. */
+function knownLayout(fn: PciFunction): ConfigSpaceLayout | undefined {
+  if (!fn.configSpace) return undefined;
+  let layout = layouts.get(fn);
+  if (!layout) {
+    layout = layoutOf(fn.configSpace, fn.configSize === undefined ? {} : { configSize: fn.configSize });
+    layouts.set(fn, layout);
+  }
+  return layout.complete ? layout : undefined;
+}
+
+function exposuresSeen(layout: ConfigSpaceLayout): Seen[] {
+  const found: Seen[] = [];
+  const add = (exposure: Exposure, parts: Seen['parts'], detail: string) =>
+    found.push({ exposure, parts, detail });
+  const capabilities = (ids: number[], extended: boolean) =>
+    layout.capabilities.filter(
+      (capability) => capability.extended === extended && ids.includes(capability.id),
+    );
+
+  const legacy = layout.unassignedBytes('legacy');
+  const extended = layout.unassignedBytes('extended');
+  if (extended > 0) add('unassigned-extended', EXTENDED, `${extended} bytes`);
+  if (legacy > 0) add('unassigned-legacy', LEGACY, `${legacy} bytes`);
+  if (layout.hidden.length > 0) add('hidden-capability', partsOf(layout.hidden), list(layout.hidden));
+
+  const vendor = [...capabilities([CAP.vendor], false), ...capabilities([EXT_CAP.vsec, EXT_CAP.dvsec], true)];
+  if (vendor.length > 0) add('vendor-capability', partsOf(vendor), list(vendor));
+  const power = capabilities([CAP.powerManagement], false);
+  if (power.length > 0) add('power-management', LEGACY, list(power));
+  const aer = capabilities([EXT_CAP.aer], true);
+  if (aer.length > 0) add('aer-registers', EXTENDED, list(aer));
+  const vpd = capabilities([CAP.vpd], false);
+  if (vpd.length > 0) add('vpd-write', LEGACY, list(vpd));
+  const resets = capabilities([CAP.express, CAP.advancedFeatures, CAP.powerManagement], false);
+  if (resets.length > 0) add('reset', LEGACY, list(resets));
+  add('bar-mmio', BOTH, 'the BARs are mapped into the guest');
+  return found;
+}
+
+const LEGACY = { legacy: true, extended: false };
+const EXTENDED = { legacy: false, extended: true };
+const BOTH = { legacy: true, extended: true };
+
+/** What is taken to be there when config space could not be read: unknown is not absent. */
+const EXPOSURES_ASSUMED: Seen[] = (
+  [
+    ['unassigned-extended', EXTENDED],
+    ['unassigned-legacy', LEGACY],
+    ['hidden-capability', BOTH],
+    ['vendor-capability', BOTH],
+    ['power-management', LEGACY],
+    ['aer-registers', EXTENDED],
+    ['vpd-write', LEGACY],
+    ['reset', LEGACY],
+    ['bar-mmio', BOTH],
+  ] as const
+).map(([exposure, parts]) => ({ exposure, parts, detail: 'assumed: config space was not read' }));
+
+interface PlacedCapability {
+  extended: boolean;
+  name: string;
+  start: number;
+}
+
+function partsOf(capabilities: readonly PlacedCapability[]): Seen['parts'] {
+  return {
+    legacy: capabilities.some(({ extended }) => !extended),
+    extended: capabilities.some(({ extended }) => extended),
+  };
+}
+
+function list(capabilities: readonly PlacedCapability[]): string {
+  return capabilities.map(({ name, start }) => `${name} at 0x${start.toString(16)}`).join(', ');
+}
+
+function problemsOf(
+  { carrier, source }: AssignedDevice,
+  fn: PciFunction | undefined,
+  layout: ConfigSpaceLayout | undefined,
+): Assessment['problems'] {
+  if (carrier === 'network') {
+    return [
+      {
+        problem: 'the network chooses a function when the domain starts, so its risks are not known yet',
+        remedy: 'Look at the decision made at start.',
+      },
+    ];
+  }
+  if (source === undefined) {
+    return [
+      {
+        problem: 'the XML does not tell which host function this is',
+        remedy: 'Assign the device with <hostdev>, which names it.',
+      },
+    ];
+  }
+  if (!fn) {
+    return [
+      {
+        problem: 'the function is not in the inventory, so nothing is known of its risks',
+        remedy: 'Check the address, or read the inventory again.',
+      },
+    ];
+  }
+  if (layout) return [];
+  return [
+    {
+      problem: 'its config space could not be read, so every exposure is assumed',
+      remedy: 'Read the inventory as root.',
+    },
+  ];
+}

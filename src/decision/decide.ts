@@ -1,0 +1,274 @@
+import { formatBdf } from '../pci/bdf.js';
+import { sha256 } from '../canonical-json.js';
+import { assignPciAddresses } from '../domain-xml/addressing/address-plan.js';
+import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
+import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import { readDomain, type DomainDocument } from '../domain-xml/domain-document.js';
+import { machineFamily } from '../domain-xml/machine.js';
+import { writeMetadata } from '../domain-xml/metadata.js';
+import { applySplices } from '../domain-xml/splice.js';
+import type { HostCapabilities } from '../host/host-capabilities.js';
+import { planGroup, type DeviceIntake, type GroupPlan, type PlanContext } from '../mitigation/domain-plan.js';
+import type { Inventory } from '../pci/inventory.js';
+import type { PciFunction } from '../pci/pci-function.js';
+import { findRule, type PlacedRule, type PolicySet } from '../policy/policy-evaluation.js';
+import { MODES, type Mode } from '../policy/policy-document.js';
+import type { Exposure } from '../risk/exposure.js';
+import type { RiskDatabase } from '../risk/risk-database.js';
+import { assessDevice, type Assessment } from './assess.js';
+import type { Decision, DecisionInputs, DeviceDecision, DomainState, Problem, Verdict } from './decision.js';
+
+export interface DecideInput {
+  /** The text of a `<domain>` document. */
+  xml: string;
+  inventory: Inventory;
+  host: HostCapabilities;
+  policy: PolicySet;
+  risks: RiskDatabase;
+  /** ISO 8601, UTC. */
+  evaluatedAt: string;
+  domainState: DomainState;
+  /** The switch of the host: lowers every rule's mode to at most this. */
+  hostMode: Mode;
+  /** Libvirt networks with `<forward mode='hostdev'>`. */
+  hostdevNetworks: readonly string[];
+}
+
+export interface DecideResult {
+  decision: Decision;
+  /** The document to use instead; the very same text where nothing is to be changed. */
+  xml: string;
+}
+
+/** One device on its way through the pipeline. */
+interface Case {
+  device: AssignedDevice;
+  assessment: Assessment;
+  placedRule: PlacedRule | undefined;
+  mode: Mode;
+  intake: DeviceIntake;
+}
+
+/**
+ * The pipeline: document, devices, findings, plan, edits, decision. Pure: the same input gives the same result, byte for
+ * byte. Every surface calls this and none decides by itself.
+ *
+ * @throws LocatedError where the document cannot be read
+ */
+export function decide(input: DecideInput): DecideResult {
+  const document = readDomain(input.xml);
+  const inputs = inputsOf(input);
+  const id = `wd-${sha256(inputs).slice(0, 24)}`;
+  const context = planContext(input, document);
+  const cases = document.assignedDevices
+    .filter(
+      (device) => device.carrier !== 'network' || input.hostdevNetworks.includes(device.reference ?? ''),
+    )
+    .map((device) => judge(input, document, device));
+
+  // Enforced devices are planned together, since they share bridges and the machine; observed ones apart, since what is
+  // only observed must not change what is enforced.
+  const companions = cases.map(({ device }) => device);
+  const enforced = planCases(context, cases, 'enforce', companions, false);
+  const observed = planCases(context, cases, 'observe', companions, enforced.converted);
+  const ignored = planCases(context, cases, 'off', companions, enforced.converted);
+
+  const devices = cases.map((entry) => {
+    const group = { enforce: enforced, observe: observed, off: ignored }[entry.mode];
+    return record(entry, group, enforced);
+  });
+  const verdict = worst(devices.map((device) => device.verdict));
+  const edits = verdict === 'denied' ? [] : enforced.edits;
+  const decision: Decision = {
+    id,
+    apiVersion: 'vfio-warden.dev/v1',
+    inputs,
+    domain: {
+      name: document.name,
+      ...(document.uuid !== undefined && { uuid: document.uuid }),
+      machine: document.machine,
+      family: context.family,
+    },
+    verdict,
+    devices,
+    edits: edits.map(({ kind, target, summary }) => ({ kind, target, summary })),
+    moves: verdict === 'denied' ? [] : enforced.moves.map(({ device, from, to }) => ({ device, from, to })),
+    problems: cases.flatMap(({ device, assessment }) => problemsOf(device, assessment)),
+  };
+  return { decision, xml: edits.length === 0 ? input.xml : rewrite(document, decision, enforced) };
+}
+
+function inputsOf(input: DecideInput): DecisionInputs {
+  return {
+    xml: sha256(input.xml),
+    inventory: input.inventory.revision,
+    host: sha256(input.host),
+    policy: input.policy.revision,
+    risks: input.risks.revision,
+    evaluatedAt: input.evaluatedAt,
+    domainState: input.domainState,
+    hostMode: input.hostMode,
+    hostdevNetworks: input.hostdevNetworks.toSorted(),
+  };
+}
+
+function planContext(input: DecideInput, document: DomainDocument): PlanContext {
+  const { host, inventory } = input;
+  const devices = host.qemuDevices && new Set(host.qemuDevices);
+  const hostKnowledge: HostKnowledge = {
+    isExpress: (source) => countsAsExpress(inventory.get(source)),
+    forwardsHostdev: (network) => input.hostdevNetworks.includes(network),
+    hasDevice: (name) => devices?.has(name),
+  };
+  const { arch, type } = document.machine;
+  return {
+    document,
+    host,
+    hostKnowledge,
+    family: machineFamily(arch, type ?? host.defaultMachine),
+    addresses: assignPciAddresses(document.root, hostKnowledge),
+  };
+}
+
+/** Libvirt takes a function for PCI Express also where its config space is larger than 256 bytes (`virPCIDeviceIsPCIExpress`). */
+function countsAsExpress(fn: PciFunction | undefined): boolean | undefined {
+  if (fn?.express === undefined) return undefined;
+  return fn.express || (fn.configSize ?? 256) > 256;
+}
+
+function judge(input: DecideInput, document: DomainDocument, device: AssignedDevice): Case {
+  const fn = device.source && input.inventory.get(device.source);
+  const assessment = assessDevice(device, fn, input.risks);
+  const placedRule = findRule(input.policy, {
+    domain: { name: document.name, ...(document.uuid !== undefined && { uuid: document.uuid }) },
+    ...(device.source && { source: device.source }),
+    ...(fn && { function: fn }),
+    knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
+  });
+  const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
+  const changeRefused = whyUnchanged(placedRule, input.domainState);
+  return {
+    device,
+    assessment,
+    placedRule,
+    mode,
+    intake: {
+      device,
+      function: fn,
+      findings: assessment.findings,
+      needs: assessment.needs,
+      required: mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment),
+      allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
+      ...(changeRefused !== undefined && { changeRefused }),
+    },
+  };
+}
+
+/** Of the exposures that the rule requires closed, those that the device has. */
+function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<Exposure> {
+  return new Set(
+    findings
+      .filter(({ exposure, risk }) => (rule.require === 'risks' ? risk : rule.require?.includes(exposure)))
+      .map(({ exposure }) => exposure),
+  );
+}
+
+function whyUnchanged(placed: PlacedRule | undefined, state: DomainState): string | undefined {
+  switch (placed?.rule.topologyChange ?? 'never') {
+    case 'always':
+      return undefined;
+    case 'before-first-run':
+      if (state === 'new') return undefined;
+      return state === 'has-run'
+        ? 'the domain has run, and the policy rule changes guest hardware before the first run only'
+        : 'it is not known whether the domain has run, and the policy rule changes guest hardware before the first run only';
+    case 'never':
+      return 'the policy rule does not allow a change of guest hardware';
+  }
+}
+
+function planCases(
+  context: PlanContext,
+  cases: readonly Case[],
+  mode: Mode,
+  companions: readonly AssignedDevice[],
+  converted: boolean,
+): GroupPlan {
+  const intakes = cases.filter((entry) => entry.mode === mode).map(({ intake }) => intake);
+  return planGroup(context, intakes, companions, converted);
+}
+
+function record(entry: Case, group: GroupPlan, enforced: GroupPlan): DeviceDecision {
+  const { device, assessment, placedRule, mode, intake } = entry;
+  const plan = group.plans.get(device)!;
+  const fn = intake.function;
+  return {
+    carrier: device.carrier,
+    place: device.place,
+    ...(device.source && { source: device.source }),
+    ...(device.reference !== undefined && { reference: device.reference }),
+    ...(device.guestAddress && { guestAddress: formatBdf(device.guestAddress) }),
+    ...(fn && { function: { vendor: fn.vendor, device: fn.device, class: fn.class, kind: fn.kind } }),
+    ...(placedRule && {
+      rule: { policy: placedRule.policy, name: placedRule.rule.name, file: placedRule.file },
+    }),
+    mode,
+    required: [...intake.required],
+    findings: assessment.findings,
+    needs: assessment.needs,
+    plan,
+    movedAlong: enforced.movedAlong.includes(device),
+    verdict: verdictOf(entry, group),
+  };
+}
+
+function verdictOf({ device, mode, placedRule, intake }: Case, group: GroupPlan): Verdict {
+  const plan = group.plans.get(device)!;
+  if (mode === 'off' || intake.required.size === 0) return 'unrestricted';
+  const uncovered = plan.residual.some(({ required }) => required);
+  const denied = uncovered && placedRule?.rule.uncovered === 'deny';
+  const planned = plan.mechanisms.length > 0;
+  if (mode === 'observe') return denied || planned ? 'observed' : 'unrestricted';
+  if (denied) return 'denied';
+  const closedBefore = plan.alreadyClosed.some(({ exposures }) =>
+    exposures.some((exposure) => intake.required.has(exposure)),
+  );
+  if (planned || closedBefore) return 'restricted';
+  const spared = plan.residual.some(({ exposure }) => intake.required.has(exposure)) && !uncovered;
+  return spared ? 'exempt' : 'unrestricted';
+}
+
+const VERDICTS: readonly Verdict[] = ['unrestricted', 'exempt', 'observed', 'restricted', 'denied'];
+
+function worst(verdicts: readonly Verdict[]): Verdict {
+  return VERDICTS[Math.max(0, ...verdicts.map((verdict) => VERDICTS.indexOf(verdict)))]!;
+}
+
+function lower(a: Mode, b: Mode): Mode {
+  return MODES[Math.min(MODES.indexOf(a), MODES.indexOf(b))]!;
+}
+
+function problemsOf(device: AssignedDevice, assessment: Assessment): Problem[] {
+  return assessment.problems.map(({ problem, remedy }) => ({
+    place: device.source ?? device.place,
+    problem,
+    remedy,
+  }));
+}
+
+function rewrite(document: DomainDocument, decision: Decision, { edits }: GroupPlan): string {
+  const splices = edits.flatMap((edit) => edit.splices);
+  const applied = new Map<string, string[]>();
+  for (const device of decision.devices) {
+    for (const { name } of device.plan.mechanisms) {
+      if (device.mode !== 'enforce') continue;
+      applied.set(name, [...(applied.get(name) ?? []), device.source ?? device.reference ?? device.place]);
+    }
+  }
+  const metadata = writeMetadata(document, splices, {
+    decision: decision.id,
+    policy: decision.inputs.policy,
+    applied: [...applied].map(([mechanism, devices]) => ({ mechanism, devices })),
+  });
+  return applySplices(document.text, [...splices, metadata]);
+}

@@ -1,0 +1,149 @@
+import { EXPOSURES } from '../risk/exposure.js';
+import type { Finding } from '../risk/finding.js';
+import type { Decision, DeviceDecision, Verdict } from './decision.js';
+
+/** Names for a function, where somebody knows them; the decision itself holds ids only. */
+export type NameFunction = (fn: NonNullable<DeviceDecision['function']>) => string | undefined;
+
+const VERDICT_SENTENCE: Record<Verdict, string> = {
+  unrestricted: 'nothing is restricted',
+  exempt: 'nothing is restricted: it would break the device',
+  observed: 'nothing is changed; enforcing would restrict it',
+  restricted: 'restricted',
+  denied: 'refused',
+};
+
+/**
+ * A decision in words, for an operator who wants to know at night why a VM got its restrictions: what, why, what was
+ * considered, what stays open, and what to do to change it. Plain text, lines of at most about 110 characters.
+ */
+export function explain(decision: Decision, nameOf: NameFunction = () => undefined): string {
+  const { domain, inputs, devices } = decision;
+  const lines = [
+    `${domain.name || '(unnamed domain)'}: ${VERDICT_SENTENCE[decision.verdict]}`,
+    `  decision ${decision.id}, ${inputs.evaluatedAt}, machine ${domain.machine.type ?? `unspecified (${domain.family})`}`,
+    `  policy ${short(inputs.policy)}, risk database ${short(inputs.risks)}, host switch ${inputs.hostMode}`,
+  ];
+  if (devices.length === 0) lines.push('  it has no assigned devices, so there was nothing to judge');
+  for (const device of devices) lines.push('', ...explainDevice(device, decision, nameOf));
+  if (decision.edits.length > 0) {
+    lines.push(
+      '',
+      'Changed in the domain XML:',
+      ...decision.edits.map(({ target, summary }) => `  ${target}: ${summary}`),
+    );
+  }
+  if (decision.moves.length > 0) {
+    lines.push(
+      '',
+      'Other devices get another address in the guest:',
+      ...decision.moves.map(({ device, from, to }) => `  ${device}: ${from} -> ${to}`),
+    );
+  }
+  if (decision.problems.length > 0) {
+    lines.push(
+      '',
+      'Not judged fully:',
+      ...decision.problems.map(({ place, problem, remedy }) => `  ${place}: ${problem}. ${remedy}`),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameFunction): string[] {
+  const { function: fn, rule, plan } = device;
+  const id = fn ? ` [${fn.vendor}:${fn.device}] class ${fn.class.slice(0, 4)} ${fn.kind.toUpperCase()}` : '';
+  const name = fn && nameOf(fn);
+  const lines = [
+    `${device.source ?? device.reference ?? device.place}${name ? ` ${name}` : ''}${id}: ${device.verdict}`,
+  ];
+  const detail = (label: string, texts: readonly string[]) => {
+    texts.forEach((text, index) => lines.push(`  ${(index === 0 ? label : '').padEnd(11)}${text}`));
+  };
+
+  detail('done', device.mode === 'enforce' ? plan.mechanisms.map(describeMechanism) : []);
+  detail('would do', device.mode === 'observe' ? plan.mechanisms.map(describeMechanism) : []);
+  detail(
+    'in effect',
+    plan.alreadyClosed.map(({ by, exposures }) => `${by} closes ${exposures.join(', ')}`),
+  );
+  detail('moved', device.movedAlong ? ['with another function of its slot'] : []);
+  detail('why', whyLines(device.findings));
+  detail('rule', [
+    rule
+      ? `${rule.name} of policy ${rule.policy} (${rule.file}), mode ${device.mode}` +
+        (device.required.length > 0
+          ? `, requires ${device.required.join(', ')}`
+          : ', requires nothing that it has')
+      : 'no policy rule speaks of this device',
+  ]);
+  detail(
+    'considered',
+    plan.rejected.map(({ mechanism, reason }) => `${mechanism}: ${reason}`),
+  );
+  detail(
+    'stays open',
+    plan.residual.map(
+      ({ exposure, parts, required, reason }) =>
+        `${exposure}${partsOf(parts)}${required ? ' (REQUIRED by the rule)' : ''}: ${reason}`,
+    ),
+  );
+  detail(
+    'price',
+    device.mode === 'off' ? [] : plan.mechanisms.map(({ name: by, price }) => `${by}: ${price}`),
+  );
+  detail('to change', [whatToChange(device, decision)]);
+  return lines;
+}
+
+function describeMechanism({
+  name,
+  closes,
+  byRule,
+  exempt,
+  proof,
+}: DeviceDecision['plan']['mechanisms'][number]): string {
+  const rules = byRule.length > 0 ? `; by a rule: ${byRule.join(', ')}` : '';
+  const spared = exempt
+    .map(({ from, to }) => ` but leaves 0x${from.toString(16)}-0x${to.toString(16)}`)
+    .join('');
+  return `${name} closes ${closes.join(', ') || 'a part'}${spared}${rules} (${proof})`;
+}
+
+function whyLines(findings: readonly Finding[]): string[] {
+  const known = findings.filter(({ risk }) => risk);
+  if (known.length === 0) return ['the risk database names no risk of this device'];
+  return known.flatMap(({ exposure, risk, detail }) => [
+    `${exposure} (${EXPOSURES[exposure]}): ${detail}`,
+    `  ${risk!.severity}, ${risk!.effect}, known by ${risk!.knownBy}, ${risk!.confidence}: ${risk!.summary}`,
+    ...risk!.evidence.map(
+      ({ source, reference, date }) => `  evidence: ${source}, ${reference}, ${date} (entry ${risk!.entry})`,
+    ),
+  ]);
+}
+
+function partsOf({ legacy, extended }: { legacy: boolean; extended: boolean }): string {
+  if (legacy && !extended) return ' below 0x100';
+  if (extended && !legacy) return ' from 0x100 on';
+  return '';
+}
+
+function whatToChange(device: DeviceDecision, { inputs }: Decision): string {
+  if (!device.rule) return 'add a policy rule that matches this device';
+  const { file, name } = device.rule;
+  if (inputs.hostMode !== 'enforce' && device.mode === inputs.hostMode) {
+    return `the host's switch is at ${inputs.hostMode}; rule ${name} in ${file} says what enforcing would do`;
+  }
+  switch (device.mode) {
+    case 'off':
+      return `rule ${name} in ${file} is off; set its mode to observe or enforce`;
+    case 'observe':
+      return `set the mode of rule ${name} in ${file} to enforce`;
+    case 'enforce':
+      return `edit rule ${name} in ${file}, or put a rule with mode off for this device or domain before it`;
+  }
+}
+
+function short(revision: string): string {
+  return revision.slice(0, 12);
+}

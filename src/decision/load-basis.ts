@@ -1,0 +1,40 @@
+import { probeHost } from '../host/probe-host.js';
+import type { HostCapabilities } from '../host/host-capabilities.js';
+import { Inventory } from '../pci/inventory.js';
+import { readInventoryFile } from '../pci/inventory-file.js';
+import { readSysfsInventory, type InventoryProblem } from '../pci/sysfs-inventory.js';
+import { readPolicyDirectory } from '../policy/policy-loader.js';
+import type { Settings } from '../config/settings.js';
+import { readRiskDirectory } from '../risk/risk-loader.js';
+import type { DecisionBasis } from './decision.service.js';
+
+/** What was read of the host, and what could not be. */
+export interface LoadedBasis extends DecisionBasis {
+  inventoryProblems: readonly InventoryProblem[];
+}
+
+/**
+ * Reads policies, risk entries and the inventory, and probes the host unless its capabilities are given.
+ *
+ * @throws LocatedError that names file, line and field
+ */
+export async function loadBasis(settings: Settings, given?: HostCapabilities): Promise<LoadedBasis> {
+  const [policy, risks, host, { inventory, problems }] = await Promise.all([
+    readPolicyDirectory(settings.policies),
+    readRiskDirectory(settings.risks),
+    given ?? probeHost({ emulator: settings.emulator, sysfs: settings.sysfs }),
+    loadInventory(settings),
+  ]);
+  return { policy, risks, host, inventory, hostMode: settings.mode, inventoryProblems: problems };
+}
+
+/** The inventory file where one is configured, the host's sysfs otherwise. */
+export async function loadInventory(
+  settings: Settings,
+): Promise<{ inventory: Inventory; problems: readonly InventoryProblem[] }> {
+  if (settings.inventory !== undefined) {
+    return { inventory: await readInventoryFile(settings.inventory), problems: [] };
+  }
+  const { functions, problems } = await readSysfsInventory({ root: settings.sysfs });
+  return { inventory: Inventory.of(functions), problems };
+}

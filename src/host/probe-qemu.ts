@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Probe } from './host-capabilities.js';
+
+const run = promisify(execFile);
+
+/** QEMU answers `help` in some 50 ms; a binary that does not answer in this time is not asked again. */
+const TIMEOUT_MS = 10_000;
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+
+export interface QemuFacts {
+  qemuVersion?: string;
+  defaultMachine?: string;
+  qemuDevices?: string[];
+  property: Probe;
+}
+
+/** Asks an emulator what it is and what it has. Nothing is started: each question is one `help` option. */
+export async function probeQemu(binary: string): Promise<QemuFacts> {
+  const ask = async (...args: string[]) => {
+    const { stdout } = await run(binary, args, { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES });
+    return stdout;
+  };
+  try {
+    const [version, machines, devices, vfioPci] = await Promise.all([
+      ask('-version'),
+      ask('-machine', 'help'),
+      ask('-device', 'help'),
+      ask('-device', 'vfio-pci,help'),
+    ]);
+    const machine = defaultMachine(machines);
+    return {
+      qemuVersion: version.split('\n')[0]!.trim(),
+      ...(machine !== undefined && { defaultMachine: machine }),
+      qemuDevices: [...devices.matchAll(/^name "([^"]+)"/gm)].map((match) => match[1]!).toSorted(),
+      property: filterProperty(vfioPci),
+    };
+  } catch (error) {
+    const detail = `${binary} could not be asked: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
+    return { property: { state: 'unknown', detail } };
+  }
+}
+
+/** The alias of the default machine, as libvirt takes it: `pc` rather than `pc-i440fx-7.2`. */
+export function defaultMachine(machineHelp: string): string | undefined {
+  const lines = machineHelp.split('\n');
+  const chosen = lines.find((line) => line.includes('(default)'))?.split(/\s+/)[0];
+  const alias = lines.find((line) => chosen && line.includes(`(alias of ${chosen})`))?.split(/\s+/)[0];
+  return alias ?? chosen;
+}
+
+function filterProperty(vfioPciHelp: string): Probe {
+  // A QEMU that has it is no help yet: this version does not write the property into domains.
+  return /^\s*x-config-filter=/m.test(vfioPciHelp)
+    ? {
+        state: 'absent',
+        detail: 'this QEMU has x-config-filter, but this version of vfio-warden does not set it',
+      }
+    : { state: 'absent', detail: 'this QEMU has no option to filter config accesses of vfio-pci' };
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createApp } from './api/create-app.js';
+import { readSettings, type Settings } from './config/settings.js';
+import { loadBasis } from './decision/load-basis.js';
+import { LocatedError } from './located-error.js';
+
+const logger = new Logger('vfio-warden');
+
+async function start(settings: Settings): Promise<void> {
+  const basis = await loadBasis(settings);
+  for (const { message } of basis.inventoryProblems.map(describeProblem)) logger.warn(message);
+  const app = await createApp(basis);
+  if (settings.listen.startsWith('unix:')) {
+    const path = settings.listen.slice('unix:'.length);
+    await mkdir(dirname(path), { recursive: true });
+    await rm(path, { force: true });
+    await app.listen(path);
+    // The socket's mode is the API's access control.
+    await chmod(path, 0o660);
+  } else {
+    const colon = settings.listen.lastIndexOf(':');
+    const host = settings.listen.slice(0, colon).replace(/^\[|\]$/g, '');
+    await app.listen(Number(settings.listen.slice(colon + 1)), host);
+  }
+  logger.log(
+    `listening on ${settings.listen}, host switch ${settings.mode}, policy ${basis.policy.revision.slice(0, 12)}`,
+  );
+}
+
+function describeProblem(problem: { place: string; problem: string; remedy: string }): { message: string } {
+  return { message: `${problem.place}: ${problem.problem}. ${problem.remedy}` };
+}
+
+try {
+  await start(readSettings(process.env));
+} catch (error) {
+  logger.error(error instanceof LocatedError ? error.message : error);
+  process.exitCode = 1;
+}
