@@ -1,7 +1,7 @@
 import { LocatedError } from '../located-error.js';
 import { readDomain } from './domain-document.js';
 import { digestOf, findMetadata, readUndoRecord } from './metadata.js';
-import { applySplices } from './splice.js';
+import { applySplices, type Splice } from './splice.js';
 import { placeOf } from './xml-reader.js';
 
 /** Whether a document carries edits of ours. */
@@ -27,13 +27,7 @@ export function undoEdits(text: string): string {
   }
   const place = placeOf(text, own.start);
   const record = readUndoRecord(own);
-  if (!record) {
-    throw new LocatedError(
-      'the undo record is missing or damaged',
-      place,
-      'Define the domain again from its original XML.',
-    );
-  }
+  if (!record) refuseDamaged(place);
   const { before, after, replaced } = record.metadata;
   const edited = text.slice(0, Math.max(0, own.start - before)) + replaced + text.slice(own.end + after);
   if (digestOf(edited) !== record.digest) {
@@ -43,5 +37,21 @@ export function undoEdits(text: string): string {
       'Define the domain again from its original XML, or remove the elements that the metadata names by hand.',
     );
   }
+  if (!fit(record.splices, edited.length)) refuseDamaged(place);
   return applySplices(edited, record.splices);
+}
+
+function refuseDamaged(place: string): never {
+  throw new LocatedError(
+    'the undo record is missing or damaged',
+    place,
+    'Define the domain again from its original XML.',
+  );
+}
+
+/** Whether splices from outside are in order, apart, and inside the text. */
+function fit(splices: readonly Splice[], length: number): boolean {
+  return splices.every(
+    ({ start, end }, index) => start >= (splices[index - 1]?.end ?? 0) && end >= start && end <= length,
+  );
 }
