@@ -12,7 +12,9 @@ const logger = new Logger('vfio-warden');
 
 async function start(settings: Settings): Promise<void> {
   const basis = await loadBasis(settings);
-  for (const { message } of basis.inventoryProblems.map(describeProblem)) logger.warn(message);
+  for (const { bdf, file, problem, remedy } of basis.inventoryProblems) {
+    logger.warn(`${bdf} ${file}: ${problem}. ${remedy}`);
+  }
   const app = await createApp(basis);
   if (settings.listen.startsWith('unix:')) {
     const path = settings.listen.slice('unix:'.length);
@@ -31,13 +33,11 @@ async function start(settings: Settings): Promise<void> {
   );
 }
 
-function describeProblem(problem: { place: string; problem: string; remedy: string }): { message: string } {
-  return { message: `${problem.place}: ${problem.problem}. ${problem.remedy}` };
-}
-
 try {
   await start(readSettings(process.env));
 } catch (error) {
-  logger.error(error instanceof LocatedError ? error.message : error);
+  for (const each of error instanceof AggregateError ? (error.errors as unknown[]) : [error]) {
+    logger.error(each instanceof LocatedError ? each.message : each);
+  }
   process.exitCode = 1;
 }

@@ -8,15 +8,13 @@ import { svgMap } from '../pci/config-space/svg-map.js';
 import { textMap } from '../pci/config-space/text-map.js';
 import { print, printJson } from './output.js';
 import { readBytes } from './read-input.js';
-import { addSettingsOptions, settingsFrom } from './settings-options.js';
+import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
 
 const CONFIG_SPACE_BYTES = 4096;
 
-interface ConfigSpaceOptions {
+interface ConfigSpaceOptions extends SettingsOptions {
   svg?: string;
   json?: boolean;
-  inventory?: string;
-  sysfs?: string;
 }
 
 export function addConfigSpaceCommand(program: Command): void {
@@ -44,13 +42,19 @@ async function showConfigSpace(target: string, options: ConfigSpaceOptions): Pro
   }
 }
 
-async function readConfigSpace(target: string, options: ConfigSpaceOptions) {
+interface NamedConfigSpace {
+  title: string;
+  bytes: Uint8Array;
+  configSize?: number;
+}
+
+async function readConfigSpace(target: string, options: ConfigSpaceOptions): Promise<NamedConfigSpace> {
   const bdf = parseBdf(target);
   if (!bdf) return { title: target, bytes: await readBytes(target, CONFIG_SPACE_BYTES) };
   const { inventory, problems } = await loadInventory(settingsFrom(options));
   const fn = inventory.get(bdf);
   if (!fn?.configSpace) {
-    const known = problems.find(({ place }) => place.includes(bdf));
+    const known = problems.find((problem) => problem.bdf === bdf);
     throw new LocatedError(
       fn ? (known?.problem ?? 'its config space was not read') : 'there is no such function in the inventory',
       bdf,

@@ -7,9 +7,9 @@ import { loadBasis } from '../decision/load-basis.js';
 import { functionNamer } from './function-names.js';
 import { EXIT, print, printJson } from './output.js';
 import { readDocument } from './read-input.js';
-import { addSettingsOptions, settingsFrom } from './settings-options.js';
+import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
 
-interface EvaluateOptions extends Record<string, unknown> {
+interface EvaluateOptions extends SettingsOptions {
   xml?: boolean;
   diff?: boolean;
   json?: boolean;

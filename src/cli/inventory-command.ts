@@ -1,17 +1,16 @@
 import type { Command } from 'commander';
-import { writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { loadInventory } from '../decision/load-basis.js';
-import { formatInventory } from '../pci/inventory-file.js';
+import { formatInventory } from '../pci/inventory-document.js';
+import { writeInventoryFile } from '../pci/inventory-file.js';
 import { describeFunction } from '../pci/describe-function.js';
 import { loadPciNames } from './function-names.js';
 import { print } from './output.js';
-import { addSettingsOptions, settingsFrom } from './settings-options.js';
+import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
 
-interface InventoryOptions {
+interface InventoryOptions extends SettingsOptions {
   json?: boolean;
   output?: string;
-  inventory?: string;
-  sysfs?: string;
 }
 
 export function addInventoryCommand(program: Command): void {
@@ -27,13 +26,16 @@ export function addInventoryCommand(program: Command): void {
 
 async function showInventory(options: InventoryOptions): Promise<void> {
   const { inventory, problems } = await loadInventory(settingsFrom(options));
-  if (options.output !== undefined) await writeFile(options.output, formatInventory(inventory));
-  else if (options.json) print(formatInventory(inventory));
+  const document = { host: hostname(), takenAt: new Date().toISOString(), inventory };
+  if (options.output !== undefined) await writeInventoryFile(options.output, document);
+  else if (options.json) print(formatInventory(document));
   else {
     const names = await loadPciNames();
     const lines = inventory.functions.map((fn) => describeFunction(fn, names));
     print(lines.length > 0 ? lines.join('\n') : 'no PCI functions found');
   }
-  for (const { place, problem, remedy } of problems)
-    process.stderr.write(`${place}: ${problem}. ${remedy}\n`);
+  for (const { bdf, file, problem, remedy } of problems) {
+    process.stderr.write(`${bdf} ${file}: ${problem}. ${remedy}
+`);
+  }
 }

@@ -16,8 +16,9 @@ export function print(text: string): void {
 
 /** Says on standard error what went wrong, and sets the exit code. */
 export function fail(error: unknown): void {
-  if (error instanceof LocatedError) {
-    process.stderr.write(`wardenctl: ${error.message}\n`);
+  const errors = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+  if (errors.every((each) => each instanceof LocatedError)) {
+    for (const { message } of errors) process.stderr.write(`wardenctl: ${message}\n`);
     process.exitCode = EXIT.badInput;
     return;
   }

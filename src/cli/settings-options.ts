@@ -13,13 +13,15 @@ const OPTIONS = {
 
 type OptionName = keyof typeof OPTIONS;
 
+export type SettingsOptions = Partial<Record<OptionName, string>>;
+
 export function addSettingsOptions(command: Command, names: readonly OptionName[]): Command {
   for (const name of names) command.option(OPTIONS[name][0], OPTIONS[name][1]);
   return command;
 }
 
 /** @throws LocatedError that names the variable whose value is bad */
-export function settingsFrom(options: Partial<Record<OptionName, string>>): Settings {
+export function settingsFrom(options: SettingsOptions): Settings {
   const overrides = Object.fromEntries(
     Object.entries(OPTIONS).map(([name, [, , variable]]) => [variable, options[name as OptionName]]),
   );

@@ -1,6 +1,5 @@
 import { LocatedError } from '../located-error.js';
-import { MAX_CONFIG_BYTES } from './config-space-reader.js';
-import type { PciFunction } from './pci-function.js';
+import { MAX_CONFIG_BYTES, type PciFunction } from './pci-function.js';
 
 const HEADER_BYTES = 64;
 /** What `pci_read_config` gives without CAP_SYS_ADMIN: 64 bytes, of a CardBus bridge 128. */

@@ -1,9 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-
-/** Config space of PCI Express (PCIe base specification 7.2.2). */
-export const MAX_CONFIG_BYTES = 4096;
+import { MAX_CONFIG_BYTES } from './pci-function.js';
 
 /** What one read of a `config` file gave. */
 export type ConfigSpaceReading =
@@ -24,7 +22,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
       const buffer = Buffer.alloc(${MAX_CONFIG_BYTES + 1});
       let length = 0;
       for (let got = 1; got > 0 && length < buffer.length; length += got) {
-        got = fs.readSync(fd, buffer, length, buffer.length - length, length);
+        got = fs.readSync(fd, buffer, length, buffer.length - length, null);
       }
       answer = { fileSize: fs.fstatSync(fd).size, base64: buffer.toString('base64', 0, length) };
     } finally {
@@ -35,7 +33,11 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
   }
   process.stdout.write(JSON.stringify(answer) + '\\n');
 });
+process.stdout.write('ready\\n');
 `;
+
+/** On a busy machine Node takes its time to start; that says nothing of the device. */
+const START_TIMEOUT_MS = 30_000;
 
 /**
  * Reads `config` files in a process of its own. A read from a device that is lost can sleep in the kernel where no
@@ -47,26 +49,25 @@ export class ConfigSpaceReader {
   private child: ChildProcessByStdio<Writable, Readable, null> | undefined;
   private settle: ((answer: string | undefined) => void) | undefined;
 
-  /** @param timeoutMs milliseconds that one file may take, the start of the process included */
+  /** @param timeoutMs milliseconds that one file may take */
   constructor(private readonly timeoutMs: number) {}
 
   /** Reads one file; call it again only after it has answered. */
   async read(path: string): Promise<ConfigSpaceReading> {
-    const child = (this.child ??= this.start());
-    const answer = await new Promise<string | 'timeout' | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve('timeout'), this.timeoutMs);
-      this.settle = (line) => {
-        clearTimeout(timer);
-        resolve(line);
-      };
-      child.stdin.write(`${JSON.stringify(path)}\n`);
-    });
-    this.settle = undefined;
-    if (answer === 'timeout') {
-      this.close();
-      return { timedOut: true };
+    if (!this.child) {
+      this.child = this.start();
+      if ((await this.nextLine(START_TIMEOUT_MS)) !== 'ready') {
+        this.close();
+        return { error: 'the reading process did not start' };
+      }
     }
-    if (answer === undefined) return { error: 'the reading process ended' };
+    this.child.stdin.write(`${JSON.stringify(path)}\n`);
+    const answer = await this.nextLine(this.timeoutMs);
+    if (answer === undefined) {
+      const ended = this.child === undefined;
+      this.close();
+      return ended ? { error: 'the reading process ended' } : { timedOut: true };
+    }
     const parsed = JSON.parse(answer) as { error: string } | { fileSize: number; base64: string };
     if ('error' in parsed) return parsed;
     return { bytes: new Uint8Array(Buffer.from(parsed.base64, 'base64')), fileSize: parsed.fileSize };
@@ -83,6 +84,17 @@ export class ConfigSpaceReader {
     child.stdout.destroy();
     child.kill('SIGKILL');
     child.unref();
+  }
+
+  /** The next line of the process, or undefined where none comes in time or at all. */
+  private nextLine(timeoutMs: number): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      this.settle = (line) => {
+        clearTimeout(timer);
+        resolve(line);
+      };
+    });
   }
 
   private start(): ChildProcessByStdio<Writable, Readable, null> {

@@ -1,5 +1,18 @@
 import type { Bdf } from './bdf.js';
 
+/** Functions of one host: as many as one PCI domain has addresses. */
+export const MAX_FUNCTIONS = 65_536;
+
+/** Config space of PCI Express (PCIe base specification 7.2.2). */
+export const MAX_CONFIG_BYTES = 4096;
+
+/** A file name in sysfs, so without a slash. */
+export const DRIVER_NAME = /^[\x20-\x2e\x30-\x7e]{1,64}$/;
+
+/** The kernel has seven (`pci_reset_fn_methods`); the bounds leave room for more. */
+export const RESET_METHOD = /^[a-z_]{1,32}$/;
+export const MAX_RESET_METHODS = 16;
+
 /** Physical function, or virtual function of an SR-IOV device. */
 export type PciFunctionKind = 'pf' | 'vf';
 

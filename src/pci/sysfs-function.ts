@@ -2,7 +2,7 @@ import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocatedError } from '../located-error.js';
 import { parseBdf, type Bdf } from './bdf.js';
-import type { PciFunction } from './pci-function.js';
+import { DRIVER_NAME, MAX_RESET_METHODS, RESET_METHOD, type PciFunction } from './pci-function.js';
 import { NOT_SYSFS, printable, readAttribute, readLinkName, sysfsFailure } from './sysfs-file.js';
 
 /** Reports something of a function's directory that could not be read or believed. */
@@ -65,12 +65,11 @@ export async function readSysfsFunction(
     return value;
   };
 
-  const [vendor, device, classCode, revision] = await Promise.all([
-    requiredId('vendor', 4),
-    requiredId('device', 4),
-    requiredId('class', 6),
-    requiredId('revision', 2),
-  ]);
+  // One problem is enough for a function that is left out, so the first failure ends it.
+  const vendor = await requiredId('vendor', 4);
+  const device = vendor && (await requiredId('device', 4));
+  const classCode = device && (await requiredId('class', 6));
+  const revision = classCode && (await requiredId('revision', 2));
   if (!vendor || !device || !classCode || !revision) return undefined;
 
   const fn: PciFunction = { bdf, vendor, device, revision, class: classCode, kind: 'pf', resetMethods: [] };
@@ -84,7 +83,8 @@ export async function readSysfsFunction(
   }
 
   const driver = await attempt('driver', (link) => readLinkName(link, 'drivers'));
-  if (driver !== undefined) fn.driver = driver;
+  if (driver !== undefined && DRIVER_NAME.test(driver)) fn.driver = driver;
+  else if (driver !== undefined) fail('driver', `'${printable(driver)}' is not a driver's name`, NOT_SYSFS);
 
   const group = await attempt('iommu_group', (link) => readLinkName(link, 'iommu_groups'));
   if (group !== undefined && /^\d{1,9}$/.test(group)) fn.iommuGroup = Number(group);
@@ -100,7 +100,8 @@ export async function readSysfsFunction(
   if (owner !== undefined || failed.has('physfn')) fn.kind = 'vf';
 
   const methods = (await text('reset_method'))?.split(/\s+/).filter((name) => name !== '') ?? [];
-  if (methods.length <= 16 && methods.every((name) => /^[a-z_]{1,32}$/.test(name))) fn.resetMethods = methods;
+  if (methods.length <= MAX_RESET_METHODS && methods.every((name) => RESET_METHOD.test(name)))
+    fn.resetMethods = methods;
   else fail('reset_method', 'it is not a list of reset methods', NOT_SYSFS);
 
   // Vfio enables a device while it is open (`vfio_pci_core_enable`); a count that cannot be read counts as open.

@@ -1,10 +1,10 @@
 import { access, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocatedError } from '../located-error.js';
-import { compareBdf, parseBdf, type Bdf } from './bdf.js';
+import { parseBdf, type Bdf } from './bdf.js';
 import { configSpaceFacts } from './config-space-facts.js';
 import { ConfigSpaceReader } from './config-space-reader.js';
-import type { PciFunction } from './pci-function.js';
+import { MAX_FUNCTIONS, type PciFunction } from './pci-function.js';
 import { NOT_SYSFS, printable, sysfsFailure } from './sysfs-file.js';
 import { readSysfsFunction, type SysfsFunction } from './sysfs-function.js';
 
@@ -29,9 +29,6 @@ export interface SysfsInventoryOptions {
   /** Milliseconds that one function's config space may take. */
   configTimeoutMs?: number;
 }
-
-/** As many as an inventory document holds: one PCI domain in full. */
-const MAX_FUNCTIONS = 65_536;
 
 /** More at once gains nothing: Node has four threads for files. */
 const CONCURRENCY = 8;
@@ -99,7 +96,7 @@ async function listFunctions(directory: string, report: Report): Promise<Bdf[]> 
     const { problem, remedy } = sysfsFailure(directory, error);
     report('', directory, problem, remedy);
   }
-  return names.sort(compareBdf);
+  return names.toSorted();
 }
 
 /** Reads one function after the other, and completes the functions in place. */
