@@ -12,6 +12,9 @@ export interface RiskStatement {
   effect: string;
   confidence: string;
   summary: string;
+  /** What already works around it, such as a quirk of the kernel; vfio-warden did not verify that this host has it. */
+  handledBy?: string;
+  advice?: string;
   evidence: readonly { source: string; reference: string; date: string }[];
 }
 
@@ -36,4 +39,11 @@ export interface CompatibilityNeed {
   summary: string;
   /** Bytes of config space, both ends included; absent where it is not known which. */
   ranges?: readonly { from: number; to: number }[];
+  /** Directions that are needed; absent: both. */
+  access?: readonly ('read' | 'write')[];
+  /**
+   * Present where the driver reaches them through a window in a BAR, which a limit on the guest's bus does not take away
+   * (`vfio_pci_write_config` behind QEMU's quirk).
+   */
+  through?: 'config-mirror-in-bar';
 }

@@ -1,0 +1,254 @@
+import { sha256 } from '../canonical-json.js';
+import { MATCH_LEVELS, hexRange, type PciIdentity } from './device-match.js';
+import { EXPOSURE_NAMES, type Exposure } from './exposure.js';
+import type { CompatibilityNeed, KnownBy, RiskStatement } from './finding.js';
+import {
+  SEVERITIES,
+  type Effect,
+  type KernelHandling,
+  type RegisterNeed,
+  type RiskEntry,
+} from './risk-entry.js';
+import { RiskMatcher, type RiskMatch } from './risk-matcher.js';
+import { subjectKey, subjectsOf } from './statement.js';
+
+/** What an assessment looks at beside the ids; a `PciFunction` is one. */
+export interface AssessedFunction extends PciIdentity {
+  /** Size in bytes of config space as the kernel sees it. */
+  configSize?: number;
+  /** As `reset_method` lists them; empty where that is not known. */
+  resetMethods?: readonly string[];
+}
+
+/** A risk that holds for a function: no more specific entry speaks of the same exposure and effect. */
+export interface AssessedRisk {
+  exposure: Exposure;
+  /** For `config-mirror-in-bar`: whether stock QEMU, without `x-vga`, traps the window. */
+  trapped?: boolean;
+  risk: RiskStatement;
+  /** What vfio-warden cannot do about it. */
+  limits?: string;
+}
+
+/** Registers that must stay reachable, or the driver breaks. */
+export interface AssessedNeed extends CompatibilityNeed {
+  access: RegisterNeed['access'];
+  /** A filter in QEMU does not see QEMU's own accesses; what sits in the kernel sees both. */
+  by: RegisterNeed['by'];
+}
+
+export interface AssessedMirror {
+  entry: string;
+  bar: number;
+  /** In bytes from the start of the BAR. */
+  offset: number;
+  /** In bytes. */
+  size: number;
+  addressing: 'direct' | 'index-data';
+  trappedByQemu: 'always' | 'with-x-vga' | 'never';
+  /** Which of the matched devices have the window, where that is not all of them. */
+  when?: string;
+}
+
+/**
+ * Why an entry is no risk to act on: closing no exposure would help (`no-exposure`), it was seen where no VFIO stands
+ * between (`bare-metal`), or this host was seen to handle it (`handled`).
+ */
+export type NoticeReason = 'no-exposure' | 'bare-metal' | 'handled';
+
+/** What is to be said of a function although nothing is to be done. */
+export interface RiskNotice {
+  reason: NoticeReason;
+  risk: RiskStatement;
+  /** What vfio-warden cannot do about it, or what Linux does. */
+  detail: string;
+}
+
+/** A statement that does not hold for a function, since a more specific entry speaks of the same. */
+export interface OverriddenStatement {
+  exposure: Exposure;
+  effect: Effect;
+  entry: string;
+  /** Ids of the entries that hold. */
+  by: string[];
+}
+
+/** What the database says of one function. Plain data, in a fixed order. */
+export interface RiskAssessment {
+  /** In the order of `EXPOSURES`, the worst first within one; a mirror once for trapped and once for untrapped windows. */
+  risks: AssessedRisk[];
+  needs: AssessedNeed[];
+  mirrors: AssessedMirror[];
+  notices: RiskNotice[];
+  overridden: OverriddenStatement[];
+}
+
+/** The curated knowledge of devices. */
+export class RiskDatabase {
+  private readonly matcher: RiskMatcher;
+  private readonly byId: ReadonlyMap<string, RiskEntry>;
+  /** By id. */
+  readonly entries: readonly RiskEntry[];
+  /** SHA-256 over what the entries say, in hexadecimal: files, comments and order do not matter. */
+  readonly revision: string;
+
+  /** Expects entries that the loader has accepted. */
+  constructor(entries: readonly RiskEntry[]) {
+    this.entries = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    this.matcher = new RiskMatcher(this.entries);
+    this.byId = new Map(this.entries.map((entry) => [entry.id, entry]));
+    this.revision = sha256(this.entries);
+  }
+
+  entry(id: string): RiskEntry | undefined {
+    return this.byId.get(id);
+  }
+
+  /** All entries that speak of a function, the most specific first, overridden ones included. */
+  lookup(fn: PciIdentity): RiskMatch[] {
+    return this.matcher.lookup(fn);
+  }
+
+  /**
+   * What holds for a function. For each exposure and effect the most specific entries hold, and override the rest;
+   * entries that are equally specific hold together.
+   */
+  assess(fn: AssessedFunction): RiskAssessment {
+    const matches = this.lookup(fn);
+    const { holding, overridden } = settle(matches);
+    const assessment: RiskAssessment = { risks: [], needs: [], mirrors: [], notices: [], overridden };
+    const handled = (entry: RiskEntry) => entry.handledByLinux && isHandled(entry.handledByLinux, fn);
+
+    for (const { match, exposure } of holding) {
+      const { entry } = match;
+      if (entry.effect === 'compatibility' || handled(entry)) continue;
+      assessment.risks.push(...risksOf(match, exposure));
+    }
+    for (const match of matches) {
+      const { entry } = match;
+      const holds = holding.some((statement) => statement.match === match);
+      if (holds) {
+        assessment.needs.push(...needsOf(entry));
+        assessment.mirrors.push(...mirrorsOf(entry));
+      }
+      if (entry.scope === 'bare-metal') assessment.notices.push(notice('bare-metal', match));
+      else if (entry.exposures.length === 0) assessment.notices.push(notice('no-exposure', match));
+      else if (holds && handled(entry)) assessment.notices.push(notice('handled', match));
+    }
+    assessment.risks.sort(byExposureAndSeverity);
+    return assessment;
+  }
+}
+
+interface HoldingStatement {
+  match: RiskMatch;
+  exposure: Exposure;
+}
+
+/** Tells what holds from what is overridden; expects the most specific first. */
+function settle(matches: readonly RiskMatch[]): {
+  holding: HoldingStatement[];
+  overridden: OverriddenStatement[];
+} {
+  const winners = new Map<string, RiskMatch[]>();
+  const holding: HoldingStatement[] = [];
+  const overridden: OverriddenStatement[] = [];
+  for (const match of matches) {
+    for (const subject of subjectsOf(match.entry)) {
+      const before = winners.get(subjectKey(subject));
+      if (before && before[0]!.specificity > match.specificity) {
+        overridden.push({ ...subject, entry: match.entry.id, by: before.map(({ entry }) => entry.id) });
+        continue;
+      }
+      if (before) before.push(match);
+      else winners.set(subjectKey(subject), [match]);
+      holding.push({ match, exposure: subject.exposure });
+    }
+  }
+  return { holding, overridden };
+}
+
+/** Whether the host shows that its kernel handles the risk; what cannot be seen is not taken for granted. */
+function isHandled(handling: KernelHandling, { configSize, resetMethods = [] }: AssessedFunction): boolean {
+  const { configSizeAtMost, resetMethodAbsent, resetMethodPresent } = handling;
+  return (
+    (configSizeAtMost !== undefined && configSize !== undefined && configSize <= Number(configSizeAtMost)) ||
+    (resetMethodAbsent !== undefined &&
+      resetMethods.length > 0 &&
+      !resetMethods.includes(resetMethodAbsent)) ||
+    (resetMethodPresent !== undefined && resetMethods.includes(resetMethodPresent))
+  );
+}
+
+function risksOf(match: RiskMatch, exposure: Exposure): AssessedRisk[] {
+  const { entry } = match;
+  const base = {
+    exposure,
+    risk: statementOf(match),
+    ...(entry.limits !== undefined && { limits: entry.limits }),
+  };
+  if (exposure !== 'config-mirror-in-bar') return [base];
+  const trapped = new Set((entry.mirrors ?? []).map(({ trappedByQemu }) => trappedByQemu === 'always'));
+  return [...trapped].toSorted().map((value) => ({ ...base, trapped: value }));
+}
+
+function statementOf({ entry, level }: RiskMatch): RiskStatement {
+  return {
+    entry: entry.id,
+    knownBy: knownBy(level),
+    severity: entry.severity,
+    effect: entry.effect,
+    confidence: entry.confidence,
+    summary: entry.summary,
+    ...(entry.handledByLinux && { handledBy: `Linux: ${entry.handledByLinux.how}` }),
+    ...(entry.advice !== undefined && { advice: entry.advice }),
+    evidence: entry.evidence.map(({ source, reference, date }) => ({ source, reference, date })),
+  };
+}
+
+function knownBy(level: RiskMatch['level']): KnownBy {
+  return MATCH_LEVELS.indexOf(level) >= MATCH_LEVELS.indexOf('device') ? 'device' : 'class';
+}
+
+function needsOf({ id, summary, needs = [] }: RiskEntry): AssessedNeed[] {
+  return needs.map(({ registers, access, by, through }) => ({
+    entry: id,
+    summary,
+    ...(!registers.includes('unknown') && {
+      ranges: registers.map(hexRange).map(([from, to]) => ({ from, to })),
+    }),
+    access,
+    by,
+    ...(through !== undefined && { through }),
+  }));
+}
+
+function mirrorsOf({ id, mirrors = [] }: RiskEntry): AssessedMirror[] {
+  return mirrors.map(({ bar, offset, size, addressing, trappedByQemu, when }) => ({
+    entry: id,
+    bar: Number(bar),
+    offset: Number(offset),
+    size: Number(size),
+    addressing,
+    trappedByQemu,
+    ...(when !== undefined && { when }),
+  }));
+}
+
+function notice(reason: NoticeReason, match: RiskMatch): RiskNotice {
+  const { entry } = match;
+  const detail = reason === 'handled' ? entry.handledByLinux!.how : entry.limits!;
+  return { reason, risk: statementOf(match), detail };
+}
+
+function byExposureAndSeverity(a: AssessedRisk, b: AssessedRisk): number {
+  return (
+    EXPOSURE_NAMES.indexOf(a.exposure) - EXPOSURE_NAMES.indexOf(b.exposure) ||
+    severityRank(a) - severityRank(b) ||
+    (a.risk.entry < b.risk.entry ? -1 : a.risk.entry > b.risk.entry ? 1 : 0)
+  );
+}
+
+function severityRank({ risk }: AssessedRisk): number {
+  return (SEVERITIES as readonly string[]).indexOf(risk.severity);
+}
