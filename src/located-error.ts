@@ -13,3 +13,18 @@ export class LocatedError extends Error {
     super(`${place}: ${problem}. ${remedy}`);
   }
 }
+
+/** Several refusals of one input, all that were found: a person mends them in one go. */
+export class LocatedErrors extends Error {
+  override readonly name = 'LocatedErrors';
+
+  constructor(readonly problems: readonly LocatedError[]) {
+    super(problems.map(({ message }) => message).join('\n'));
+  }
+}
+
+/** The refusals that an error stands for; undefined for an error that is none. */
+export function refusalsOf(error: unknown): readonly LocatedError[] | undefined {
+  if (error instanceof LocatedError) return [error];
+  return error instanceof LocatedErrors ? error.problems : undefined;
+}

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { createApp } from './api/create-app.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { loadBasis } from './decision/load-basis.js';
-import { LocatedError } from './located-error.js';
+import { refusalsOf } from './located-error.js';
 
 const logger = new Logger('vfio-warden');
 
@@ -36,8 +36,8 @@ async function start(settings: Settings): Promise<void> {
 try {
   await start(readSettings(process.env));
 } catch (error) {
-  for (const each of error instanceof AggregateError ? (error.errors as unknown[]) : [error]) {
-    logger.error(each instanceof LocatedError ? each.message : each);
-  }
+  const refusals = refusalsOf(error);
+  if (refusals) for (const { message } of refusals) logger.error(message);
+  else logger.error(error);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import { LocatedError } from '../located-error.js';
+import { refusalsOf } from '../located-error.js';
 
 /**
  * Exit codes of `wardenctl`, stable for scripts:
@@ -16,9 +16,9 @@ export function print(text: string): void {
 
 /** Says on standard error what went wrong, and sets the exit code. */
 export function fail(error: unknown): void {
-  const errors = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  if (errors.every((each) => each instanceof LocatedError)) {
-    for (const { message } of errors) process.stderr.write(`wardenctl: ${message}\n`);
+  const refusals = refusalsOf(error);
+  if (refusals) {
+    for (const { message } of refusals) process.stderr.write(`wardenctl: ${message}\n`);
     process.exitCode = EXIT.badInput;
     return;
   }

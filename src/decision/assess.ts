@@ -1,4 +1,6 @@
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import { CAP, ECAP } from '../pci/config-space/capability-tables.js';
+import { isVendorCapability } from '../pci/config-space/layout-questions.js';
 import { layoutOf, type ConfigSpaceLayout } from '../pci/config-space/layout.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { Exposure } from '../risk/exposure.js';
@@ -13,10 +15,6 @@ export interface Assessment {
 }
 
 const NOTHING: Assessment = { findings: [], needs: [], problems: [] };
-
-/** Ids of capabilities: PCI Local Bus Specification 3.0 appendix H, PCI Express Base Specification 7.9. */
-const CAP = { powerManagement: 0x01, vpd: 0x03, vendor: 0x09, express: 0x10, advancedFeatures: 0x13 };
-const EXT_CAP = { aer: 0x01, vsec: 0x0b, dvsec: 0x23 };
 
 type Seen = Omit<Finding, 'certainty' | 'risk' | 'trapped'>;
 
@@ -70,10 +68,8 @@ function exposuresSeen(layout: ConfigSpaceLayout): Seen[] {
   const found: Seen[] = [];
   const add = (exposure: Exposure, parts: Seen['parts'], detail: string) =>
     found.push({ exposure, parts, detail });
-  const capabilities = (ids: number[], extended: boolean) =>
-    layout.capabilities.filter(
-      (capability) => capability.extended === extended && ids.includes(capability.id),
-    );
+  const shown = (extended: boolean, id: number) =>
+    layout.capabilities.filter((capability) => capability.extended === extended && capability.id === id);
 
   const legacy = layout.unassignedBytes('legacy');
   const extended = layout.unassignedBytes('extended');
@@ -81,16 +77,17 @@ function exposuresSeen(layout: ConfigSpaceLayout): Seen[] {
   if (legacy > 0) add('unassigned-legacy', LEGACY, `${legacy} bytes`);
   if (layout.hidden.length > 0) add('hidden-capability', partsOf(layout.hidden), list(layout.hidden));
 
-  const vendor = [...capabilities([CAP.vendor], false), ...capabilities([EXT_CAP.vsec, EXT_CAP.dvsec], true)];
+  const vendor = layout.capabilities.filter(isVendorCapability);
   if (vendor.length > 0) add('vendor-capability', partsOf(vendor), list(vendor));
-  const power = capabilities([CAP.powerManagement], false);
+  const power = shown(false, CAP.PM);
   if (power.length > 0) add('power-management', LEGACY, list(power));
-  const aer = capabilities([EXT_CAP.aer], true);
+  const aer = shown(true, ECAP.AER);
   if (aer.length > 0) add('aer-registers', EXTENDED, list(aer));
-  const vpd = capabilities([CAP.vpd], false);
+  const vpd = shown(false, CAP.VPD);
   if (vpd.length > 0) add('vpd-write', LEGACY, list(vpd));
-  const resets = capabilities([CAP.express, CAP.advancedFeatures, CAP.powerManagement], false);
-  if (resets.length > 0) add('reset', LEGACY, list(resets));
+  // Leaving D3hot resets a function as well, unless its No_Soft_Reset bit says otherwise.
+  const resets = [layout.functionLevelReset && 'function-level reset', power.length > 0 && 'D3hot'].filter(Boolean);
+  if (resets.length > 0) add('reset', LEGACY, resets.join(', '));
   add('bar-mmio', BOTH, 'the BARs are mapped into the guest');
   return found;
 }

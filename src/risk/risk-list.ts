@@ -2,7 +2,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { LocatedError } from '../located-error.js';
 import { violatedRules } from './entry-rules.js';
-import { readLocatedYaml, type LocatedYaml } from './located-yaml.js';
+import { readLocatedYaml, type LocatedYaml } from '../documents/located-yaml.js';
 import { RiskList, type RiskEntry } from './risk-entry.js';
 
 export interface RiskFile {

@@ -1,121 +1,27 @@
-import { constants } from 'node:fs';
-import { open, readdir, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
-import { LocatedError } from '../located-error.js';
+import { readYamlDirectory } from '../documents/yaml-directory.js';
+import { LocatedErrors } from '../located-error.js';
 import { findContradictions } from './contradictions.js';
 import { RiskDatabase } from './risk-database.js';
 import { readRiskList, type RiskFile } from './risk-list.js';
 
-/** Bytes of one file. */
-export const MAX_RISK_FILE_BYTES = 1024 * 1024;
-
-/** Bytes of all files together. */
-export const MAX_RISK_BYTES = 8 * MAX_RISK_FILE_BYTES;
-
-export const MAX_RISK_FILES = 256;
-
-/** The risk database was not loaded; nothing of it is in force. */
-export class InvalidRiskData extends Error {
-  override readonly name = 'InvalidRiskData';
-
-  constructor(
-    /** All of them, in the order of the files. */
-    readonly problems: readonly LocatedError[],
-  ) {
-    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    super(`the risk database has ${count}:\n${problems.map(({ message }) => message).join('\n')}`);
-  }
-}
-
 /**
  * Builds the database from its files: either all of it or nothing.
  *
- * @throws InvalidRiskData with everything that is wrong, each with file, line and column
+ * @throws LocatedErrors, all that were found, each with file, line and column
  */
 export function loadRisks(files: readonly RiskFile[]): RiskDatabase {
   const lists = files.map(readRiskList);
   const entries = lists.flatMap((list) => list.entries);
   const problems = [...lists.flatMap((list) => list.problems), ...findContradictions(entries)];
-  if (problems.length > 0) throw new InvalidRiskData(problems);
+  if (problems.length > 0) throw new LocatedErrors(problems);
   return new RiskDatabase(entries.map(({ entry }) => entry));
 }
 
 /**
- * Reads `*.yaml` and `*.yml` of one directory, without sub-directories, in the order of their names. Names that begin
- * with a dot are left out: Kubernetes keeps the versions of a mounted ConfigMap in such directories, and the symbolic
- * links that it puts beside them are followed, as long as they stay inside the directory.
+ * Reads the risk entries of a directory.
  *
- * @throws LocatedError where the directory or a file cannot be read or is too large
- * @throws InvalidRiskData as `loadRisks`
+ * @throws LocatedError where the directory cannot be read; LocatedErrors as `loadRisks`
  */
 export async function readRiskDirectory(directory: string): Promise<RiskDatabase> {
-  return loadRisks(await readRiskFiles(directory));
-}
-
-async function readRiskFiles(directory: string): Promise<RiskFile[]> {
-  const [root, all] = await orRefuse(directory, () => Promise.all([realpath(directory), readdir(directory)]));
-  const names = all.filter((name) => /^[^.].*\.ya?ml$/.test(name)).toSorted();
-  if (names.length === 0) {
-    // An empty database would silently find every device harmless.
-    throw new LocatedError('no *.yaml file is here', directory, 'Name the directory with the risk entries.');
-  }
-  if (names.length > MAX_RISK_FILES) {
-    const problem = `${names.length} files are more than ${MAX_RISK_FILES}`;
-    throw new LocatedError(problem, directory, 'Merge them.');
-  }
-  const files: RiskFile[] = [];
-  let left = MAX_RISK_BYTES;
-  for (const name of names) {
-    const path = join(directory, name);
-    const bytes = await readBounded(path, root, Math.min(left, MAX_RISK_FILE_BYTES));
-    left -= bytes.length;
-    files.push({ file: path, text: decode(bytes, path) });
-  }
-  return files;
-}
-
-async function readBounded(path: string, root: string, limit: number): Promise<Buffer> {
-  return orRefuse(path, async () => {
-    const real = await realpath(path);
-    if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) {
-      throw new LocatedError('it is a link to outside of the directory', path, 'Put the file itself there.');
-    }
-    // Without NONBLOCK a pipe in this place would be waited for.
-    const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      if (!(await file.stat()).isFile()) {
-        throw new LocatedError('it is not a regular file', path, 'Remove it.');
-      }
-      const buffer = Buffer.alloc(limit + 1);
-      let length = 0;
-      for (let got = 1; got > 0 && length < buffer.length; length += got) {
-        got = (await file.read(buffer, length, buffer.length - length, length)).bytesRead;
-      }
-      if (length > limit) {
-        const problem = `it is larger than ${limit} bytes (${MAX_RISK_BYTES} for all files together)`;
-        throw new LocatedError(problem, path, 'Split it, or remove entries.');
-      }
-      return buffer.subarray(0, length);
-    } finally {
-      await file.close();
-    }
-  });
-}
-
-function decode(bytes: Buffer, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new LocatedError('it is not valid UTF-8', `${path}:1:1`, 'Convert it to UTF-8.');
-  }
-}
-
-async function orRefuse<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof LocatedError) throw error;
-    const code = error instanceof Error && 'code' in error ? error.code : error;
-    throw new LocatedError(`it cannot be read (${code})`, path, 'Check the path and the permissions.');
-  }
+  return loadRisks(await readYamlDirectory(directory));
 }

@@ -1,0 +1,92 @@
+import { plainToInstance, type ClassConstructor } from 'class-transformer';
+import { validateSync, type ValidationError } from 'class-validator';
+import { LocatedError } from '../located-error.js';
+import { readLocatedYaml, type LocatedYaml } from './located-yaml.js';
+
+/** A file as it came from outside. */
+export interface DocumentFile {
+  /** As messages name it. */
+  file: string;
+  text: string;
+}
+
+export interface ReadDocument<T> {
+  /** Undefined where there are problems. */
+  value: T | undefined;
+  problems: LocatedError[];
+  /** `FILE:LINE:COLUMN` of a field's value, or of its key; of what surrounds it where it is missing. */
+  placeOf: LocatedYaml['placeOf'];
+}
+
+/**
+ * Reads a YAML document into an instance of `type`, whose decorators say what it may hold, and finds all that is wrong
+ * with it. A constraint may carry its remedy as `context: { remedy }`.
+ */
+export function readDocument<T extends object>(
+  { file, text }: DocumentFile,
+  type: ClassConstructor<T>,
+): ReadDocument<T> {
+  const yaml = readLocatedYaml(file, text);
+  const { placeOf } = yaml;
+  if (yaml.problems.length > 0) return { value: undefined, problems: yaml.problems, placeOf };
+  if (yaml.value === null || typeof yaml.value !== 'object' || Array.isArray(yaml.value)) {
+    const problem = new LocatedError(
+      'this is not a document',
+      placeOf([]),
+      'Begin it with apiVersion and kind.',
+    );
+    return { value: undefined, problems: [problem], placeOf };
+  }
+  const value = plainToInstance(type, yaml.value);
+  const errors = validateSync(value, {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    stopAtFirstError: true,
+  });
+  const problems = errors.flatMap((error) => fieldProblems(error, [], yaml));
+  return { value: problems.length > 0 ? undefined : value, problems, placeOf };
+}
+
+/** `entries[3].match[0].device` */
+export function formatFieldPath(path: readonly string[]): string {
+  return path.reduce(
+    (text, part) => (/^\d+$/.test(part) ? `${text}[${part}]` : text ? `${text}.${part}` : part),
+    '',
+  );
+}
+
+function fieldProblems(
+  error: ValidationError,
+  parents: readonly string[],
+  yaml: LocatedYaml,
+): LocatedError[] {
+  const path = [...parents, error.property];
+  const field = formatFieldPath(path);
+  const below = (error.children ?? []).flatMap((child) => fieldProblems(child, path, yaml));
+  const [violated] = Object.entries(error.constraints ?? {});
+  if (!violated) return below;
+  const [constraint, message] = violated;
+  if (constraint === 'whitelistValidation') {
+    const place = yaml.placeOf(path, 'key');
+    return [
+      new LocatedError(`${field} is no field known here`, place, 'Correct its spelling, or remove it.'),
+    ];
+  }
+  const { remedy } = (error.contexts?.[constraint] ?? {}) as { remedy?: string };
+  const problem =
+    error.value === undefined ? 'is missing' : `has a value that is not accepted${shown(error.value)}`;
+  return [
+    new LocatedError(`${field} ${problem}`, yaml.placeOf(path), remedy ?? `${sentence(message)}.`),
+    ...below,
+  ];
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : '';
+  return text === '' ? '' : `: ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`;
+}
+
+function sentence(message: string): string {
+  return message.charAt(0).toUpperCase() + message.slice(1);
+}
