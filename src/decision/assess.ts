@@ -4,17 +4,18 @@ import { isVendorCapability } from '../pci/config-space/layout-questions.js';
 import { layoutOf, type ConfigSpaceLayout } from '../pci/config-space/layout.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { Exposure } from '../risk/exposure.js';
-import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+import type { CompatibilityNeed, Finding, Notice } from '../risk/finding.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
 
 /** What one assigned device exposes, and what kept us from knowing more. */
 export interface Assessment {
   findings: Finding[];
   needs: CompatibilityNeed[];
+  notices: Notice[];
   problems: { problem: string; remedy: string }[];
 }
 
-const NOTHING: Assessment = { findings: [], needs: [], problems: [] };
+const NOTHING: Assessment = { findings: [], needs: [], notices: [], problems: [] };
 
 type Seen = Omit<Finding, 'certainty' | 'risk' | 'trapped'>;
 
@@ -47,7 +48,12 @@ export function assessDevice(
       risk,
     });
   }
-  return { findings, needs: known?.needs ?? [], problems: problemsOf(device, fn, layout) };
+  return {
+    findings,
+    needs: known?.needs ?? [],
+    notices: known?.notices ?? [],
+    problems: problemsOf(device, fn, layout),
+  };
 }
 
 /** A layout is computed once for a function: inventories are immutable. */
@@ -86,7 +92,9 @@ function exposuresSeen(layout: ConfigSpaceLayout): Seen[] {
   const vpd = shown(false, CAP.VPD);
   if (vpd.length > 0) add('vpd-write', LEGACY, list(vpd));
   // Leaving D3hot resets a function as well, unless its No_Soft_Reset bit says otherwise.
-  const resets = [layout.functionLevelReset && 'function-level reset', power.length > 0 && 'D3hot'].filter(Boolean);
+  const resets = [layout.functionLevelReset && 'function-level reset', power.length > 0 && 'D3hot'].filter(
+    Boolean,
+  );
   if (resets.length > 0) add('reset', LEGACY, resets.join(', '));
   add('bar-mmio', BOTH, 'the BARs are mapped into the guest');
   return found;

@@ -49,6 +49,9 @@ interface Case {
   intake: DeviceIntake;
 }
 
+/** As many digits of a policy revision as tell it apart, in a document that shall stay short. */
+const REVISION_DIGITS = 16;
+
 /**
  * The pipeline: document, devices, findings, plan, edits, decision. Pure: the same input gives the same result, byte for
  * byte. Every surface calls this and none decides by itself.
@@ -216,6 +219,7 @@ function record(entry: Case, group: GroupPlan, enforced: GroupPlan): DeviceDecis
     required: [...intake.required],
     findings: assessment.findings,
     needs: assessment.needs,
+    notices: assessment.notices,
     plan,
     movedAlong: enforced.movedAlong.includes(device),
     verdict: verdictOf(entry, group),
@@ -267,7 +271,7 @@ function rewrite(document: DomainDocument, decision: Decision, { edits }: GroupP
   }
   const metadata = writeMetadata(document, splices, {
     decision: decision.id,
-    policy: decision.inputs.policy,
+    policy: decision.inputs.policy.slice(0, REVISION_DIGITS),
     applied: [...applied].map(([mechanism, devices]) => ({ mechanism, devices })),
   });
   return applySplices(document.text, [...splices, metadata]);

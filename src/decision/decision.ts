@@ -4,7 +4,7 @@ import type { Move } from '../domain-xml/rewrite/document-edit.js';
 import type { DevicePlan } from '../mitigation/device-plan.js';
 import type { Mode } from '../policy/policy-document.js';
 import type { Exposure } from '../risk/exposure.js';
-import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+import type { CompatibilityNeed, Finding, Notice } from '../risk/finding.js';
 
 /**
  * - `unrestricted`: nothing is restricted, and nothing would be
@@ -58,6 +58,7 @@ export interface DeviceDecision {
   required: Exposure[];
   findings: Finding[];
   needs: CompatibilityNeed[];
+  notices: Notice[];
   plan: DevicePlan;
   /** Whether it is moved only because another function of its slot is. */
   movedAlong: boolean;

@@ -69,6 +69,12 @@ function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameF
   );
   detail('moved', device.movedAlong ? ['with another function of its slot'] : []);
   detail('why', whyLines(device.findings));
+  detail(
+    'noted',
+    device.notices.map(
+      ({ reason, risk, detail: what }) => `${risk.summary} (${reason}, entry ${risk.entry}): ${what}`,
+    ),
+  );
   detail('rule', [
     rule
       ? `${rule.name} of policy ${rule.policy} (${rule.file}), mode ${device.mode}` +

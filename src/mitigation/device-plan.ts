@@ -60,7 +60,7 @@ const UNASSIGNED: ReadonlySet<Exposure> = new Set([
 /** Plans for one device, without regard to the others of the domain. */
 export function planDevice(request: DeviceRequest): DevicePlan {
   const { findings, needs, required, inEffect } = request;
-  const unknownNeed = needs.find((need) => need.ranges === undefined);
+  const unknownNeed = needs.find((need) => need.ranges === undefined && needsWrites(need) && byGuest(need));
   const spared = (exposure: Exposure) => unknownNeed !== undefined && UNASSIGNED.has(exposure);
 
   const exposures: OpenExposure[] = findings
@@ -164,7 +164,7 @@ function candidatesFor(
         candidate: {
           name: mechanism.name,
           column: mechanism.column(request.context.host),
-          exempt: mechanism.exemptionGrain === 'range' ? neededRanges(request.needs) : [],
+          exempt: exemptFor(mechanism, request.needs),
         },
       });
     } else {
@@ -192,20 +192,38 @@ function whyNot(
   return broken && `it would break the device: ${broken.summary} (${broken.entry})`;
 }
 
-/** Whether a mechanism takes away registers that a driver needs. */
+/** Whether a mechanism takes away registers that a driver needs, and cannot leave just these. */
 function breaks({ exemptionGrain }: Mechanism, need: CompatibilityNeed): boolean {
   switch (exemptionGrain) {
     case 'range':
       return false;
     case 'device':
-      return true;
+      return needsWrites(need);
     case 'outside':
-      return need.ranges === undefined || need.ranges.some(({ to }) => to >= 0x100);
+      // QEMU reaches the device itself, and a window in a BAR is no config access: neither meets the limit of the bus.
+      return (
+        byGuest(need) &&
+        need.through === undefined &&
+        (need.ranges === undefined || need.ranges.some(({ to }) => to >= 0x100))
+      );
   }
 }
 
-function neededRanges(needs: readonly CompatibilityNeed[]): ByteRange[] {
-  return needs.flatMap((need) => [...(need.ranges ?? [{ from: 0x40, to: 0xfff }])]);
+/** By standard the mechanisms refuse writes; reads pass. */
+function needsWrites({ access }: CompatibilityNeed): boolean {
+  return access === undefined || access.includes('write');
+}
+
+function byGuest({ by }: CompatibilityNeed): boolean {
+  return by === undefined || by.includes('guest');
+}
+
+/** The bytes that a mechanism must leave open for the device's driver, or for QEMU where it meets QEMU's own accesses. */
+function exemptFor({ name, exemptionGrain }: Mechanism, needs: readonly CompatibilityNeed[]): ByteRange[] {
+  if (exemptionGrain !== 'range') return [];
+  return needs
+    .filter((need) => needsWrites(need) && (name !== 'qemu-config-filter' || byGuest(need)))
+    .flatMap(({ ranges }) => (ranges ?? [{ from: 0x40, to: 0xfff }]).map(({ from, to }) => ({ from, to })));
 }
 
 function plannedMechanism(

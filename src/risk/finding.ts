@@ -39,6 +39,8 @@ export interface CompatibilityNeed {
   summary: string;
   /** Bytes of config space, both ends included; absent where it is not known which. */
   ranges?: readonly { from: number; to: number }[];
+  /** Whose accesses: a filter in QEMU does not see QEMU's own. Absent: the guest's. */
+  by?: readonly ('guest' | 'qemu')[];
   /** Directions that are needed; absent: both. */
   access?: readonly ('read' | 'write')[];
   /**
@@ -46,4 +48,13 @@ export interface CompatibilityNeed {
    * (`vfio_pci_write_config` behind QEMU's quirk).
    */
   through?: 'config-mirror-in-bar';
+}
+
+/** What the risk database says of a device although nothing is to be done about it here. */
+export interface Notice {
+  /** Closing no exposure would help, it was seen where no VFIO stands between, or this host was seen to handle it. */
+  reason: 'no-exposure' | 'bare-metal' | 'handled';
+  risk: RiskStatement;
+  /** What vfio-warden cannot do about it, or what the kernel does. */
+  detail: string;
 }

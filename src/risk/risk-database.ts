@@ -1,7 +1,7 @@
 import { sha256 } from '../canonical-json.js';
 import { MATCH_LEVELS, hexRange, type PciIdentity } from './device-match.js';
 import { EXPOSURE_NAMES, type Exposure } from './exposure.js';
-import type { CompatibilityNeed, KnownBy, RiskStatement } from './finding.js';
+import type { CompatibilityNeed, KnownBy, Notice, RiskStatement } from './finding.js';
 import {
   SEVERITIES,
   type Effect,
@@ -50,20 +50,6 @@ export interface AssessedMirror {
   when?: string;
 }
 
-/**
- * Why an entry is no risk to act on: closing no exposure would help (`no-exposure`), it was seen where no VFIO stands
- * between (`bare-metal`), or this host was seen to handle it (`handled`).
- */
-export type NoticeReason = 'no-exposure' | 'bare-metal' | 'handled';
-
-/** What is to be said of a function although nothing is to be done. */
-export interface RiskNotice {
-  reason: NoticeReason;
-  risk: RiskStatement;
-  /** What vfio-warden cannot do about it, or what Linux does. */
-  detail: string;
-}
-
 /** A statement that does not hold for a function, since a more specific entry speaks of the same. */
 export interface OverriddenStatement {
   exposure: Exposure;
@@ -79,7 +65,7 @@ export interface RiskAssessment {
   risks: AssessedRisk[];
   needs: AssessedNeed[];
   mirrors: AssessedMirror[];
-  notices: RiskNotice[];
+  notices: Notice[];
   overridden: OverriddenStatement[];
 }
 
@@ -235,7 +221,7 @@ function mirrorsOf({ id, mirrors = [] }: RiskEntry): AssessedMirror[] {
   }));
 }
 
-function notice(reason: NoticeReason, match: RiskMatch): RiskNotice {
+function notice(reason: Notice['reason'], match: RiskMatch): Notice {
   const { entry } = match;
   const detail = reason === 'handled' ? entry.handledByLinux!.how : entry.limits!;
   return { reason, risk: statementOf(match), detail };

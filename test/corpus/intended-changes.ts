@@ -15,6 +15,7 @@ export function unintendedChange(
 ): string | undefined {
   const converted = edits.some(({ kind }) => kind === 'set-machine');
   const added = new Set(edits.filter(({ kind }) => kind === 'add-controller').map(({ target }) => target));
+  const balloonAdded = edits.some(({ kind }) => kind === 'add-device');
   const addressed = edits.some(({ kind }) => kind === 'set-address');
 
   const kept = (element: XmlElement): XmlElement[] =>
@@ -26,6 +27,8 @@ export function unintendedChange(
         if (converted) return false;
         return !added.has(`controller pci ${attribute(child, 'index')}`);
       }
+      // Only a domain without a balloon gets one written out.
+      if (child.name === 'memballoon' && balloonAdded) return false;
       const isGuestAddress = child.name === 'address' && element.parent?.name === 'devices';
       if (isGuestAddress && addressed && isEditedDevice(element)) return false;
       return !(isGuestAddress && converted && attribute(child, 'type') === 'pci');

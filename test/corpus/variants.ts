@@ -7,8 +7,8 @@ import type { Define } from './check-document.js';
 /** An NVMe controller, a GPU with its audio function, and a NIC of the fixture inventory. */
 const ASSIGNED = [
   ['0x81', '0x0'],
-  ['0x65', '0x0'],
-  ['0x65', '0x1'],
+  ['0xaf', '0x0'],
+  ['0xaf', '0x1'],
   ['0x3b', '0x0'],
 ];
 

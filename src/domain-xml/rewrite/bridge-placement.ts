@@ -35,9 +35,19 @@ interface Layout {
 
 /**
  * What is written out of libvirt's own choices, so that the devices that leave their places take nothing with them: the
- * controllers that it would add, or these and the addresses of the devices that would move.
+ * controllers that it would add, the addresses of the devices that would move. As little as suffices.
  */
-type Support = 'none' | 'bridges' | 'addresses';
+interface Support {
+  controllers: boolean;
+  addresses: boolean;
+}
+
+const SUPPORTS: readonly Support[] = [
+  { controllers: false, addresses: false },
+  { controllers: false, addresses: true },
+  { controllers: true, addresses: false },
+  { controllers: true, addresses: true },
+];
 
 type Attempt = { ok: true; edits: DocumentEdit[]; moves: KeyedMove[] } | { ok: false; reason: string };
 
@@ -63,7 +73,7 @@ export function placeBehindBridges(
 
   let best: Attempt = { ok: false, reason: 'there is no place for a bridge' };
   const layouts = candidateLayouts(slots, original);
-  for (const support of ['none', 'bridges', 'addresses'] as const) {
+  for (const support of SUPPORTS) {
     for (const layout of layouts) {
       const attempt = tryLayout(document, layout, original, host, support);
       if (attempt.ok && attempt.moves.length === 0) return attempt;
@@ -159,14 +169,14 @@ function tryLayout(
 ): Attempt {
   const meant = new Set(layout.targets.flatMap(({ slot }) => slot.members.map(({ key }) => key)));
   const edits = layoutEdits(document, layout);
-  if (support !== 'none') edits.push(...addedControllers(document, original, layout));
+  if (support.controllers) edits.push(...addedControllers(document, original, layout));
   const pinned = new Set<string>();
   for (;;) {
     const after = simulate(document, edits, host);
     if (!after.certain) return { ok: false, reason: after.reasons.join('; ') };
     const moves = movesBetween(original, after, meant);
     const loose = moves.filter(({ key }) => !pinned.has(key));
-    const pins = support === 'addresses' ? pin(document, original, loose) : [];
+    const pins = support.addresses ? pin(document, original, loose) : [];
     if (pins.length === 0) return { ok: true, edits, moves };
     // A pinned device leaves a place to others, which may then move: pin those, too. Each round pins at least one more.
     edits.push(...pins);
@@ -258,11 +268,13 @@ function addedControllers(document: DomainDocument, original: CertainPlan, layou
     .map(({ model, index, address }) => addController(document, first, model, index, address!));
 }
 
-/** The addresses that libvirt would choose for devices that would move. Those it adds by itself have no element. */
+/** The addresses that libvirt would choose for devices that would move. Of those it adds by itself only the balloon can follow. */
 function pin(document: DomainDocument, original: CertainPlan, moves: readonly KeyedMove[]): DocumentEdit[] {
-  return moves.flatMap(({ key }): DocumentEdit[] => {
+  return moves.flatMap(({ key, kind }): DocumentEdit[] => {
     const { element, address } = original.devices.find((device) => device.key === key)!;
-    if (!element || !address || childNamed(element, 'address')) return [];
+    if (!address) return [];
+    if (!element) return kind === 'memballoon' ? [addMemballoon(document, address)] : [];
+    if (childNamed(element, 'address')) return [];
     return [
       {
         kind: 'set-address',
@@ -272,4 +284,15 @@ function pin(document: DomainDocument, original: CertainPlan, moves: readonly Ke
       },
     ];
   });
+}
+
+/** The balloon that libvirt adds to a domain without one (`qemuDomainDefAddDefaultDevices`), at the place it would give it. */
+function addMemballoon({ text, devices }: DomainDocument, address: PciAddress): DocumentEdit {
+  const lines = ["<memballoon model='virtio'>", `  ${renderPciAddress(address)}`, '</memballoon>'];
+  return {
+    kind: 'add-device',
+    target: 'memballoon 0',
+    summary: 'written out where libvirt would have put it',
+    splices: [appendChild(text, devices!, lines)],
+  };
 }

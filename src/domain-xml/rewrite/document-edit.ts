@@ -4,12 +4,7 @@ import type { Splice } from '../splice.js';
 /** One intended change of a document, in words and as splices of its text. */
 export interface DocumentEdit {
   kind:
-    | 'add-controller'
-    | 'set-address'
-    | 'remove-address'
-    | 'set-machine'
-    | 'change-controller'
-    | 'add-argument';
+    'add-controller' | 'set-address' | 'remove-address' | 'set-machine' | 'change-controller' | 'add-device';
   /** What is changed: `controller pci 7`, `hostdev 0000:65:00.0`. */
   target: string;
   /** What is done, as an operator would say it. */
