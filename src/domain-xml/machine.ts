@@ -1,3 +1,4 @@
+import { commandlineArguments, QEMU_NAMESPACE } from './qemu-arguments.js';
 import { attribute, childNamed, childrenNamed, descend, type XmlElement } from './xml-reader.js';
 
 /**
@@ -77,6 +78,12 @@ export function reasonsToStayQ35(domain: XmlElement): NeedsQ35[] {
   for (const watchdog of childrenNamed(devices, 'watchdog')) {
     if (attribute(watchdog, 'model') === 'itco')
       add('the iTCO watchdog is part of the q35 chipset', watchdog);
+  }
+  const commandline = domain.children.find(
+    ({ namespace, localName }) => namespace === QEMU_NAMESPACE && localName === 'commandline',
+  );
+  for (const { element, value } of commandline ? commandlineArguments(commandline) : []) {
+    if (/\bbus"?[=:]/.test(value)) add('raw QEMU arguments name a bus of this machine', element);
   }
   return needs;
 }

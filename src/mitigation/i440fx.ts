@@ -13,6 +13,12 @@ export const i440fx: Mechanism = {
     if (family !== 'q35') {
       return { available: false, detail: 'only a q35 machine can be converted' };
     }
+    if (device.carrier === 'qemu-argument') {
+      return {
+        available: false,
+        detail: 'the device is given by raw QEMU arguments, which may name buses of q35',
+      };
+    }
     if (!device.plugged) return { available: false, detail: 'the device is not plugged into the guest' };
     const needs = reasonsToStayQ35(document.root);
     if (needs.length > 0) {
