@@ -3,16 +3,20 @@ import { TerminusModule } from '@nestjs/terminus';
 import { EvaluateController } from './api/evaluate.controller.js';
 import { HealthController } from './api/health.controller.js';
 import { DecisionService, type DecisionBasis } from './decision/decision.service.js';
+import { PciIds } from './pci/pci-ids.js';
 
 @Module({})
 export class AppModule {
   /** The service around what it decides by, which is read before anything listens. */
-  static decidingBy(basis: DecisionBasis): DynamicModule {
+  static decidingBy(basis: DecisionBasis, names: PciIds): DynamicModule {
     return {
       module: AppModule,
       imports: [TerminusModule.forRoot({ logger: false })],
       controllers: [EvaluateController, HealthController],
-      providers: [{ provide: DecisionService, useFactory: () => new DecisionService(basis) }],
+      providers: [
+        { provide: DecisionService, useFactory: () => new DecisionService(basis) },
+        { provide: PciIds, useValue: names },
+      ],
     };
   }
 }

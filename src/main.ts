@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { createApp } from './api/create-app.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { loadBasis } from './decision/load-basis.js';
+import { readPciIds } from './pci/pci-ids-file.js';
 import { refusalsOf } from './located-error.js';
 
 const logger = new Logger('vfio-warden');
@@ -15,7 +16,7 @@ async function start(settings: Settings): Promise<void> {
   for (const { bdf, file, problem, remedy } of basis.inventoryProblems) {
     logger.warn(`${bdf} ${file}: ${problem}. ${remedy}`);
   }
-  const app = await createApp(basis);
+  const app = await createApp(basis, await readPciIds());
   if (settings.listen.startsWith('unix:')) {
     const path = settings.listen.slice('unix:'.length);
     await mkdir(dirname(path), { recursive: true });

@@ -4,14 +4,15 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from '../app.module.js';
 import type { DecisionBasis } from '../decision/decision.service.js';
+import type { PciIds } from '../pci/pci-ids.js';
 import { ProblemDetailsFilter } from './problem-details.filter.js';
 
 /** A document of 4 MiB in JSON, with room for its escapes. */
 const BODY_LIMIT = '9mb';
 
 /** The REST service, ready to listen. OpenAPI is at `/openapi` and `/openapi-json`. */
-export async function createApp(basis: DecisionBasis): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.decidingBy(basis), {
+export async function createApp(basis: DecisionBasis, names: PciIds): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.decidingBy(basis, names), {
     logger: ['log', 'warn', 'error'],
     bodyParser: false,
   });

@@ -1,13 +1,17 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { DecisionService } from '../decision/decision.service.js';
-import { explain } from '../decision/explanation.js';
+import { explain, namerOf } from '../decision/explanation.js';
+import { PciIds } from '../pci/pci-ids.js';
 import { EvaluateRequest, EvaluateResponse } from './evaluate.dto.js';
 
 @ApiTags('decisions')
 @Controller('v1/evaluate')
 export class EvaluateController {
-  constructor(private readonly decisions: DecisionService) {}
+  constructor(
+    private readonly decisions: DecisionService,
+    private readonly names: PciIds,
+  ) {}
 
   @Post()
   @HttpCode(200)
@@ -25,6 +29,6 @@ export class EvaluateController {
       hostdevNetworks,
       evaluatedAt: new Date().toISOString(),
     });
-    return { ...result, explanation: explain(result.decision) };
+    return { ...result, explanation: explain(result.decision, namerOf(this.names)) };
   }
 }

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import type { DomainState } from '../decision/decision.js';
 import { DecisionService } from '../decision/decision.service.js';
-import { explain } from '../decision/explanation.js';
+import { explain, namerOf } from '../decision/explanation.js';
 import { loadBasis } from '../decision/load-basis.js';
-import { functionNamer } from './function-names.js';
+import { readPciIds } from '../pci/pci-ids-file.js';
 import { EXIT, print, printJson } from './output.js';
 import { readDocument } from './read-input.js';
 import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
@@ -48,7 +48,7 @@ async function evaluate(file: string, options: EvaluateOptions): Promise<void> {
   if (options.json) printJson({ decision, ...(options.xml && { xml: result }) });
   else if (options.xml) process.stdout.write(result);
   else if (options.diff) print(createTwoFilesPatch(file, `${file} (restricted)`, xml, result));
-  else print(explain(decision, await functionNamer()));
+  else print(explain(decision, namerOf(await readPciIds())));
   if (decision.verdict === 'denied') process.exitCode = EXIT.denied;
 }
 

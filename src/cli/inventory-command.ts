@@ -4,7 +4,7 @@ import { loadInventory } from '../decision/load-basis.js';
 import { formatInventory } from '../pci/inventory-document.js';
 import { writeInventoryFile } from '../pci/inventory-file.js';
 import { describeFunction } from '../pci/describe-function.js';
-import { loadPciNames } from './function-names.js';
+import { readPciIds } from '../pci/pci-ids-file.js';
 import { print } from './output.js';
 import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
 
@@ -30,7 +30,7 @@ async function showInventory(options: InventoryOptions): Promise<void> {
   if (options.output !== undefined) await writeInventoryFile(options.output, document);
   else if (options.json) print(formatInventory(document));
   else {
-    const names = await loadPciNames();
+    const names = await readPciIds();
     const lines = inventory.functions.map((fn) => describeFunction(fn, names));
     print(lines.length > 0 ? lines.join('\n') : 'no PCI functions found');
   }

@@ -8,7 +8,13 @@ import { machineFamily } from '../domain-xml/machine.js';
 import { writeMetadata } from '../domain-xml/metadata.js';
 import { applySplices } from '../domain-xml/splice.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
-import { planGroup, type DeviceIntake, type GroupPlan, type PlanContext } from '../mitigation/domain-plan.js';
+import {
+  planGroup,
+  type DeviceIntake,
+  type GivenByOthers,
+  type GroupPlan,
+  type PlanContext,
+} from '../mitigation/domain-plan.js';
 import type { Inventory } from '../pci/inventory.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import { findRule, type PlacedRule, type PolicySet } from '../policy/policy-evaluation.js';
@@ -72,9 +78,10 @@ export function decide(input: DecideInput): DecideResult {
   // Enforced devices are planned together, since they share bridges and the machine; observed ones apart, since what is
   // only observed must not change what is enforced.
   const companions = cases.map(({ device }) => device);
-  const enforced = planCases(context, cases, 'enforce', companions, false);
-  const observed = planCases(context, cases, 'observe', companions, enforced.converted);
-  const ignored = planCases(context, cases, 'off', companions, enforced.converted);
+  const enforced = planCases(context, cases, 'enforce', companions);
+  const given = { converted: enforced.converted, moved: new Set(enforced.movedAlong) };
+  const observed = planCases(context, cases, 'observe', companions, given);
+  const ignored = planCases(context, cases, 'off', companions, given);
 
   const devices = cases.map((entry) => {
     const group = { enforce: enforced, observe: observed, off: ignored }[entry.mode];
@@ -195,10 +202,10 @@ function planCases(
   cases: readonly Case[],
   mode: Mode,
   companions: readonly AssignedDevice[],
-  converted: boolean,
+  given?: GivenByOthers,
 ): GroupPlan {
   const intakes = cases.filter((entry) => entry.mode === mode).map(({ intake }) => intake);
-  return planGroup(context, intakes, companions, converted);
+  return planGroup(context, intakes, companions, given);
 }
 
 function record(entry: Case, group: GroupPlan, enforced: GroupPlan): DeviceDecision {

@@ -1,9 +1,17 @@
-import { EXPOSURES } from '../risk/exposure.js';
+import type { PciIds } from '../pci/pci-ids.js';
+import { EXPOSURES, type Exposure } from '../risk/exposure.js';
 import type { Finding } from '../risk/finding.js';
 import type { Decision, DeviceDecision, Verdict } from './decision.js';
 
 /** Names for a function, where somebody knows them; the decision itself holds ids only. */
 export type NameFunction = (fn: NonNullable<DeviceDecision['function']>) => string | undefined;
+
+/** Names functions as pci.ids does. */
+export function namerOf(names: PciIds): NameFunction {
+  return ({ vendor, device }) =>
+    [names.vendor(vendor), names.device(vendor, device)].filter((name) => name !== undefined).join(' ') ||
+    undefined;
+}
 
 const VERDICT_SENTENCE: Record<Verdict, string> = {
   unrestricted: 'nothing is restricted',
@@ -83,15 +91,14 @@ function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameF
           : ', requires nothing that it has')
       : 'no policy rule speaks of this device',
   ]);
-  detail(
-    'considered',
-    plan.rejected.map(({ mechanism, reason }) => `${mechanism}: ${reason}`),
-  );
+  detail('considered', grouped(plan.rejected.map(({ mechanism, reason }) => [mechanism, reason])));
   detail(
     'stays open',
-    plan.residual.map(
-      ({ exposure, parts, required, reason }) =>
-        `${exposure}${partsOf(parts)}${required ? ' (REQUIRED by the rule)' : ''}: ${reason}`,
+    grouped(
+      plan.residual.map(({ exposure, parts, required, reason }) => [
+        `${exposure}${partsOf(parts, exposure)}${required ? ' (REQUIRED by the rule)' : ''}`,
+        reason,
+      ]),
     ),
   );
   detail(
@@ -119,19 +126,35 @@ function describeMechanism({
 function whyLines(findings: readonly Finding[]): string[] {
   const known = findings.filter(({ risk }) => risk);
   if (known.length === 0) return ['the risk database names no risk of this device'];
-  return known.flatMap(({ exposure, risk, detail }) => [
-    `${exposure} (${EXPOSURES[exposure]}): ${detail}`,
-    `  ${risk!.severity}, ${risk!.effect}, known by ${risk!.knownBy}, ${risk!.confidence}: ${risk!.summary}`,
-    ...risk!.evidence.map(
-      ({ source, reference, date }) => `  evidence: ${source}, ${reference}, ${date} (entry ${risk!.entry})`,
-    ),
-  ]);
+  const told = new Set<string>();
+  return known.flatMap(({ exposure, risk, detail }) => {
+    const lines = [`${exposure} (${EXPOSURES[exposure]}): ${detail}`];
+    const { entry, severity, effect, knownBy, confidence, summary, evidence, handledBy } = risk!;
+    if (told.has(entry)) return [...lines, `  see entry ${entry} above`];
+    told.add(entry);
+    return [
+      ...lines,
+      `  ${severity}, ${effect}, known by ${knownBy}, ${confidence}: ${summary}`,
+      ...evidence.map(
+        ({ source, reference, date }) => `  evidence: ${source}, ${reference}, ${date} (entry ${entry})`,
+      ),
+      ...(handledBy === undefined ? [] : [`  ${handledBy} (not verified here)`]),
+    ];
+  });
 }
 
-function partsOf({ legacy, extended }: { legacy: boolean; extended: boolean }): string {
+/** One line a reason: what shares it stands together. */
+function grouped(pairs: readonly (readonly [subject: string, reason: string])[]): string[] {
+  const subjects = new Map<string, string[]>();
+  for (const [subject, reason] of pairs) subjects.set(reason, [...(subjects.get(reason) ?? []), subject]);
+  return [...subjects].map(([reason, named]) => `${[...new Set(named)].join(', ')}: ${reason}`);
+}
+
+function partsOf({ legacy, extended }: { legacy: boolean; extended: boolean }, exposure: Exposure): string {
+  // Where an exposure lies on one side only by its definition, the side goes without saying.
+  if (exposure !== 'hidden-capability' && exposure !== 'vendor-capability') return '';
   if (legacy && !extended) return ' below 0x100';
-  if (extended && !legacy) return ' from 0x100 on';
-  return '';
+  return extended && !legacy ? ' from 0x100 on' : '';
 }
 
 function whatToChange(device: DeviceDecision, { inputs }: Decision): string {

@@ -245,6 +245,9 @@ function plannedMechanism(
 
 function residualReason({ exposure, parts: whole }: OpenExposure, left: ExposureParts): string {
   if (exposure === 'bar-mmio') return 'no mechanism closes it';
+  if (exposure === 'config-mirror-in-bar') {
+    return 'no mechanism that may be used here closes it, and what is closed in config space stays reachable through it';
+  }
   if (whole.extended && !left.extended) return 'the part below 0x100 stays reachable';
   return 'no mechanism that may be used here closes it';
 }

@@ -37,6 +37,16 @@ export interface PlanContext {
   addresses: AddressPlan;
 }
 
+/** What a device gets because of what is planned for others. */
+export interface GivenByOthers {
+  /** Whether the whole domain becomes an i440fx machine. */
+  converted: boolean;
+  /** Devices that move behind a bridge with another function of their slot. */
+  moved: ReadonlySet<AssignedDevice>;
+}
+
+const NOTHING_GIVEN: GivenByOthers = { converted: false, moved: new Set() };
+
 export interface GroupPlan {
   plans: Map<AssignedDevice, DevicePlan>;
   edits: DocumentEdit[];
@@ -58,13 +68,13 @@ export function planGroup(
   context: PlanContext,
   intakes: readonly DeviceIntake[],
   companions: readonly AssignedDevice[],
-  convertedAlready = false,
+  given: GivenByOthers = NOTHING_GIVEN,
 ): GroupPlan {
   const excluded = new Map<MechanismName, string>();
   // Each round either succeeds or excludes one more mechanism that changes the document.
   for (;;) {
     const plans = new Map(
-      intakes.map((intake) => [intake.device, planOne(context, intake, excluded, convertedAlready)]),
+      intakes.map((intake) => [intake.device, planOne(context, intake, excluded, given)]),
     );
     const using = (name: MechanismName) =>
       [...plans].filter(([, plan]) => plan.mechanisms.some((mechanism) => mechanism.name === name));
@@ -75,7 +85,8 @@ export function planGroup(
         // With the machine, extended config space closes for every device: what else a device needs is planned anew.
         for (const intake of intakes) {
           const chosen = plans.get(intake.device)!.mechanisms.some(({ name }) => name === 'i440fx');
-          if (!chosen) plans.set(intake.device, planOne(context, intake, excluded, true));
+          if (!chosen)
+            plans.set(intake.device, planOne(context, intake, excluded, { ...given, converted: true }));
         }
         return { plans, edits: conversion.edits, moves: conversion.moves, movedAlong: [], converted: true };
       }
@@ -85,7 +96,7 @@ export function planGroup(
 
     const movers = using('conventional-bus').map(([device]) => device);
     if (movers.length === 0)
-      return { plans, edits: [], moves: [], movedAlong: [], converted: convertedAlready };
+      return { plans, edits: [], moves: [], movedAlong: [], converted: given.converted };
     const movedAlong = companions.filter(
       (device) =>
         !movers.includes(device) &&
@@ -95,7 +106,13 @@ export function planGroup(
     );
     const together = companions.filter((device) => movers.includes(device) || movedAlong.includes(device));
     const placed = placeBehindBridges(context.document, together, context.addresses, context.hostKnowledge);
-    if (placed.ok) return { plans, edits: placed.edits, moves: placed.moves, movedAlong, converted: false };
+    if (placed.ok) {
+      const moved = new Set(movedAlong);
+      for (const intake of intakes.filter(({ device }) => moved.has(device))) {
+        plans.set(intake.device, planOne(context, intake, excluded, { ...given, moved }));
+      }
+      return { plans, edits: placed.edits, moves: placed.moves, movedAlong, converted: false };
+    }
     excluded.set('conventional-bus', placed.reason);
   }
 }
@@ -104,7 +121,7 @@ function planOne(
   context: PlanContext,
   intake: DeviceIntake,
   excluded: ReadonlyMap<MechanismName, string>,
-  converted: boolean,
+  given: GivenByOthers,
 ): DevicePlan {
   const { document, host, family } = context;
   return planDevice({
@@ -115,13 +132,18 @@ function planOne(
     allowed: intake.allowed,
     ...(intake.changeRefused !== undefined && { changeRefused: intake.changeRefused }),
     excluded,
-    inEffect: converted ? ['i440fx'] : inEffect(context, intake.device),
+    inEffect: inEffect(context, intake.device, given),
   });
 }
 
-/** What the domain's own hardware closes for a device already. */
-function inEffect({ family, addresses }: PlanContext, device: AssignedDevice): MechanismColumn[] {
-  if (family === 'i440fx') return ['i440fx'];
+/** What the domain's own hardware, or what is planned for others, closes for a device already. */
+function inEffect(
+  { family, addresses }: PlanContext,
+  device: AssignedDevice,
+  { converted, moved }: GivenByOthers,
+): MechanismColumn[] {
+  if (converted || family === 'i440fx') return ['i440fx'];
+  if (moved.has(device)) return ['conventional-bus'];
   if (!addresses.certain) return [];
   const bus = addresses.devices.find(({ element }) => element === device.element)?.address?.bus;
   return bus !== undefined && isConventionalBus(addresses.controllers, bus) ? ['conventional-bus'] : [];

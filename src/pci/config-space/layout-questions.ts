@@ -32,3 +32,8 @@ export function vendorCapabilities(layout: ConfigSpaceLayout): Capability[] | un
 export function isVendorCapability({ extended, id }: Capability): boolean {
   return extended ? id === ECAP.VNDR || id === ECAP.DVSEC : id === CAP.VNDR;
 }
+
+/** All capabilities of both chains, shown and hidden, by offset. */
+export function capabilitiesByOffset(layout: ConfigSpaceLayout): (Capability | HiddenCapability)[] {
+  return [...layout.capabilities, ...layout.hidden].toSorted((a, b) => a.start - b.start);
+}

@@ -1,5 +1,4 @@
 import { LEGACY_SIZE } from './capability-tables.js';
-import type { Capability, HiddenCapability } from './capability-walk.js';
 import { isVendorCapability } from './layout-questions.js';
 import type { ConfigSpaceLayout, Owner } from './layout.js';
 import type { WriteReach } from './write-permissions.js';
@@ -62,11 +61,6 @@ export function countBy<T extends string>(values: readonly T[]): ReadonlyMap<T, 
   const counts = new Map<T, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return counts;
-}
-
-/** All capabilities of both chains, shown and hidden, by offset. */
-export function inventoryOf(layout: ConfigSpaceLayout): (Capability | HiddenCapability)[] {
-  return [...layout.capabilities, ...layout.hidden].toSorted((a, b) => a.start - b.start);
 }
 
 export function hexOffset(offset: number): string {

@@ -1,256 +1,140 @@
+import { LEGACY_SIZE } from './capability-tables.js';
+import { capabilitiesByOffset } from './layout-questions.js';
 import type { ConfigSpaceLayout } from './layout.js';
-import {
-  CATEGORIES,
-  categoryOf,
-  coarseReach,
-  countBy,
-  hexOffset,
-  hexRange,
-  inventoryOf,
-  printable,
-  reservation,
-  runsOf,
-  type Category,
-  type Reach,
-} from './map-categories.js';
-import { cellCentre, GRID, runOutline } from './svg-grid.js';
+import { categoryOf, CATEGORIES, hexOffset, hexRange, printable, reservation } from './map-categories.js';
+import { borderPath, CELL, cellAt, mapEnd, ROW_BYTES, runPath } from './svg-grid.js';
+import { legendPanel, MAX_LISTED } from './svg-legend.js';
+import { drawnReach, escapeXml, FILLS, MONOSPACE, REACHES, UNKNOWN_PATTERN } from './svg-style.js';
 
-const MARGIN = 28;
-const GRID_LEFT = 84;
-const GRID_TOP = 96;
-const LIST_LEFT = GRID_LEFT + GRID.size + 32;
-const WIDTH = LIST_LEFT + 400;
-const LINE = 17;
-/** Rows of the list at the side; a hostile device can have a thousand capabilities. */
-const MAX_LISTED = 32;
+const WIDTH = 1280;
+const GRID_X = 84;
+const GRID_Y = 96;
+const GRID_WIDTH = ROW_BYTES * CELL;
+const PANEL_X = GRID_X + GRID_WIDTH + 44;
+const BOTTOM = 36;
+/** Characters that fit beside the margin. */
+const MAX_TITLE = 80;
 
-/** Told apart by lightness and pattern too, not by hue alone (after Okabe and Ito). */
-const FILL: Record<Category, string> = {
-  header: '#c9d3df',
-  standard: '#85c1ee',
-  extended: '#6fcfa9',
-  placeholder: '#a7a3b5',
-  vendor: '#f2ae3d',
-  hidden: '#d092c8',
-  unassigned: '#fae0d6',
-};
-const PATTERN: Record<Reach, string | undefined> = { raw: 'reach-raw', some: 'reach-some', none: undefined };
-const REACH_MEANING: Record<Reach, string> = {
-  raw: 'reaches hardware raw',
-  some: 'reaches it in part, or the kernel acts on it',
-  none: 'stops in the kernel',
-};
-
-const DEFINITIONS = `<defs>
-<pattern id="reach-raw" width="4.5" height="4.5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-<path d="M0 0V4.5" stroke="#a3260b" stroke-width="1.7" stroke-opacity="0.7"/>
-</pattern>
-<pattern id="reach-some" width="4.5" height="4.5" patternUnits="userSpaceOnUse">
-<circle cx="2.25" cy="2.25" r="1.05" fill="#3b1a10"/>
-</pattern>
-<pattern id="cells" x="${GRID_LEFT}" y="${GRID_TOP}" width="${GRID.cell}" height="${GRID.cell}" patternUnits="userSpaceOnUse">
-<path d="M0 0H${GRID.cell}M0 0V${GRID.cell}" stroke="#ffffff" stroke-opacity="0.55" fill="none"/>
-</pattern>
-</defs>
-<style>
-text { font-family: Inter, "Segoe UI", "DejaVu Sans", sans-serif; font-size: 12px; fill: #1d2733; }
-.mono { font-family: "DejaVu Sans Mono", Menlo, monospace; font-size: 11px; }
-.quiet { fill: #5b6875; }
-.number { font-size: 8.5px; font-weight: 700; text-anchor: middle; stroke: #ffffff; stroke-width: 2.4px; stroke-linejoin: round; paint-order: stroke; }
-.outline { fill: none; stroke: #1d2733; stroke-width: 1.1; }
-</style>`;
-
-function escape(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return printable(text).replace(/[&<>"]/g, (character) => entities[character]!);
+/**
+ * A config space as an SVG picture: a cell for each byte, 64 in a row; the colour says who owns it, the hatch what a
+ * guest's write reaches. The same layout gives the same bytes of SVG. It needs nothing from outside the file.
+ */
+export function svgMap(layout: ConfigSpaceLayout, { title }: { title: string }): string {
+  const panel = legendPanel(layout);
+  const gridHeight = Math.ceil(mapEnd(layout) / ROW_BYTES) * CELL;
+  const height = GRID_Y + Math.max(gridHeight, panel.height) + BOTTOM;
+  const clean = printable(title);
+  const shown = escapeXml(clean.length > MAX_TITLE ? `${clean.slice(0, MAX_TITLE - 1)}\u2026` : clean);
+  const patterns = Object.values(REACHES).map(({ pattern }) => pattern);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
+      `role="img" aria-labelledby="map-title map-desc" font-size="12" fill="#1d2430" ` +
+      `font-family="Inter, 'DejaVu Sans', Helvetica, Arial, sans-serif">`,
+    `<title id="map-title">Config space of ${shown} as vfio shows it to a guest</title>`,
+    `<desc id="map-desc">${escapeXml(description(layout))}</desc>`,
+    `<defs>${patterns.join('')}${UNKNOWN_PATTERN}</defs>`,
+    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
+    `<text x="${GRID_X}" y="38" font-size="21" font-weight="600">${shown}</text>`,
+    `<text x="${GRID_X}" y="60" font-size="13" fill="#4a5464">${escapeXml(subtitle(layout))}</text>`,
+    `<g transform="translate(${GRID_X} ${GRID_Y})">`,
+    ...grid(layout),
+    '</g>',
+    `<g transform="translate(${PANEL_X} ${GRID_Y})">`,
+    ...panel.lines,
+    '</g>',
+    '</svg>',
+    '',
+  ].join('\n');
 }
 
-function label(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${x}" y="${y}"${attributes}>${escape(content)}</text>`;
+function subtitle(layout: ConfigSpaceLayout): string {
+  const said = reservation(layout);
+  if (said !== undefined) return `${said.charAt(0).toUpperCase()}${said.slice(1)}`;
+  return `${layout.size.toLocaleString('en-US')} bytes: ${writes(layout)}`;
 }
 
-const grouped = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-
-function fills(categories: readonly Category[]): string[] {
-  return runsOf(categories).map(
-    ({ start, length, value }) => `<path d="${outline(start, length)}" fill="${FILL[value]}"/>`,
-  );
+function writes({ writeReach }: ConfigSpaceLayout): string {
+  const raw = writeReach.filter((reach) => reach === 'raw').length;
+  const partly = writeReach.filter((reach) => reach === 'partly').length;
+  return `a guest's write reaches hardware raw in ${raw.toLocaleString('en-US')}, in part in ${partly} more`;
 }
 
-function hatches(reaches: readonly Reach[]): string[] {
-  return runsOf(reaches).flatMap(({ start, length, value }) => {
-    const pattern = PATTERN[value];
-    return pattern ? [`<path d="${outline(start, length)}" fill="url(#${pattern})"/>`] : [];
+function description(layout: ConfigSpaceLayout): string {
+  const places = capabilitiesByOffset(layout)
+    .slice(0, MAX_LISTED)
+    .map(({ name, start }) => `${name} at ${hexOffset(start)}`);
+  return [
+    `A map of 64 bytes a row. ${subtitle(layout)}.`,
+    ...(layout.complete ? [] : [`Of what is known ${writes(layout)}.`]),
+    `Unassigned are ${layout.unassignedBytes('legacy')} bytes below 0x100 and ${layout.unassignedBytes('extended')} above.`,
+    `Capabilities: ${places.join(', ') || 'none known'}.`,
+    `Hidden by vfio: ${layout.hidden.length}. Anomalies: ${layout.anomalies.length}.`,
+  ].join(' ');
+}
+
+function grid(layout: ConfigSpaceLayout): string[] {
+  const end = mapEnd(layout);
+  const { y: bottom } = cellAt(end - 1 + ROW_BYTES);
+  return [
+    ...regions(layout),
+    ...(end > layout.size
+      ? [`<path d="${runPath(layout.size, end - layout.size)}" fill="url(#unknown)"/>`]
+      : []),
+    `<path d="${borderPath(layout.owner)}" fill="none" stroke="#1d2430"/>`,
+    `<rect width="${GRID_WIDTH}" height="${bottom}" fill="none" stroke="#1d2430" stroke-width="1.5"/>`,
+    ...offsets(end),
+    ...parts(end),
+    ...numbers(layout),
+  ];
+}
+
+/** Each with a tip that says what it is. */
+function regions(layout: ConfigSpaceLayout): string[] {
+  return layout.regions.map(({ start, length, owner, write }) => {
+    const category = categoryOf(owner);
+    const name = owner.kind === 'capability' ? owner.capability.name : CATEGORIES[category];
+    const path = runPath(start, length);
+    const reach = drawnReach(write);
+    const hatch = reach ? `<path d="${path}" fill="url(#${reach})"/>` : '';
+    const tip = `<title>${escapeXml(`${hexRange(start, length)} ${name}: ${write}`)}</title>`;
+    return `<g>${tip}<path d="${path}" fill="${FILLS[category]}"/>${hatch}</g>`;
   });
 }
 
-const outline = (start: number, length: number) => runOutline(start, length, GRID_LEFT, GRID_TOP);
-
-/** What config space does not have, or what is not known of it. */
-function rest(layout: ConfigSpaceLayout): string[] {
-  if (layout.size >= GRID.bytes) return [];
-  const parts = [
-    `<path d="${outline(layout.size, GRID.bytes - layout.size)}" fill="#ffffff" stroke="#b5bec8" stroke-dasharray="3 3"/>`,
-  ];
-  const middle = GRID_TOP + ((Math.ceil(layout.size / GRID.columns) + GRID.columns) / 2) * GRID.cell;
-  const said = layout.complete ? 'not there: config space ends' : 'not known';
-  parts.push(label(GRID_LEFT + GRID.size / 2, middle, said, ' class="quiet" text-anchor="middle"'));
-  return parts;
+/** Offsets at the left, every 256 bytes, and above, every 8. */
+function offsets(end: number): string[] {
+  const lines = [`<g ${MONOSPACE} text-anchor="end">`];
+  for (let at = 0; at < end; at += LEGACY_SIZE) {
+    lines.push(`<text x="-8" y="${cellAt(at).y + 9.5}">${hexOffset(at)}</text>`);
+  }
+  lines.push('</g>', `<g ${MONOSPACE}>`);
+  for (let at = 0; at < ROW_BYTES; at += 8) {
+    lines.push(`<text x="${cellAt(at).x + 1}" y="-7">+${at.toString(16).padStart(2, '0')}</text>`);
+  }
+  return [...lines, '</g>'];
 }
 
-function ruler(): string[] {
-  const offsets = Array.from({ length: 16 }, (_, row) =>
-    label(
-      GRID_LEFT - 10,
-      GRID_TOP + row * 4 * GRID.cell + 10,
-      hexOffset(row * 256),
-      ' class="mono" text-anchor="end"',
-    ),
-  );
-  const columns = [0, 16, 32, 48].map((column) =>
-    label(
-      GRID_LEFT + column * GRID.cell,
-      GRID_TOP - 8,
-      `+0x${column.toString(16).padStart(2, '0')}`,
-      ' class="mono quiet"',
-    ),
-  );
-  const boundary = GRID_TOP + 4 * GRID.cell;
+/** The line at 0x100, where conventional PCI ends. */
+function parts(end: number): string[] {
+  if (end <= LEGACY_SIZE) return [];
+  const { y } = cellAt(LEGACY_SIZE);
+  const label = (at: number, text: string) =>
+    `<text transform="translate(${GRID_WIDTH + 15} ${at}) rotate(90)" font-size="11" fill="#4a5464">${text}</text>`;
   return [
-    ...offsets,
-    ...columns,
-    label(GRID_LEFT - 10, GRID_TOP + 24, 'legacy', ' class="quiet" text-anchor="end"'),
-    label(GRID_LEFT - 10, boundary + 24, 'extended', ' class="quiet" text-anchor="end"'),
-    `<path d="M${MARGIN} ${boundary}H${GRID_LEFT + GRID.size}" stroke="#1d2733" stroke-width="1.6"/>`,
+    `<path d="M-4 ${y}h${GRID_WIDTH + 24}" stroke="#1d2430" stroke-width="2.5"/>`,
+    label(2, 'legacy'),
+    label(y + 6, 'extended'),
   ];
 }
 
-/** Outlines and numbers in the grid, and the list at the side that explains the numbers. */
-function inventory(layout: ConfigSpaceLayout): { inGrid: string[]; list: string[] } {
-  const all = inventoryOf(layout);
-  const inGrid: string[] = [];
-  const list = [label(LIST_LEFT, GRID_TOP + 10, 'Capabilities', ' font-weight="700"')];
-  for (const [index, capability] of all.entries()) {
-    const { start, name } = capability;
-    const hidden = 'anchor' in capability;
-    const length = capability.length ?? (capability.extended ? 4 : 2);
-    const seen = Math.min(length, layout.size - start);
-    if (seen > 0) {
-      const dashes = hidden ? ' stroke-dasharray="2.5 1.8"' : '';
-      inGrid.push(`<path class="outline" d="${outline(start, seen)}"${dashes}/>`);
-    }
-    if (index >= MAX_LISTED) continue;
-    if (seen > 0) {
-      // Numbers of two digits want two cells.
-      const [x, y] = cellCentre(start, Math.min(seen, index < 9 ? 1 : 2), GRID_LEFT, GRID_TOP);
-      inGrid.push(label(x, y + 3, String(index + 1), ' class="number"'));
-    }
-    const y = GRID_TOP + 12 + (index + 1) * LINE;
-    const where =
-      capability.length === undefined ? `${hexOffset(start)}-?    ` : hexRange(start, capability.length);
-    list.push(
-      label(LIST_LEFT + 18, y, String(index + 1), ' text-anchor="end" font-weight="700"'),
-      label(LIST_LEFT + 28, y, where, ' class="mono"'),
-      label(LIST_LEFT + 120, y, hidden ? `${name} (hidden)` : name),
-    );
-  }
-  if (all.length === 0) {
-    list.push(
-      label(LIST_LEFT, GRID_TOP + 12 + LINE, layout.complete ? 'none' : 'not known', ' class="quiet"'),
-    );
-  }
-  const more = all.length - MAX_LISTED;
-  if (more > 0) {
-    const y = GRID_TOP + 12 + (MAX_LISTED + 1) * LINE;
-    list.push(label(LIST_LEFT + 28, y, `and ${more} more`, ' class="quiet"'));
-  }
-  return { inGrid, list };
-}
-
-function legend(
-  top: number,
-  categories: ReadonlyMap<Category, number>,
-  reaches: ReadonlyMap<Reach, number>,
-): string[] {
-  const parts = [
-    label(GRID_LEFT, top, 'Who owns a byte (one cell)', ' font-weight="700"'),
-    label(LIST_LEFT - 96, top, "A guest's write to it", ' font-weight="700"'),
-  ];
-  const swatch = (x: number, y: number, fill: string) =>
-    `<rect x="${x}" y="${y - 11}" width="26" height="14" fill="${fill}" stroke="#1d2733" stroke-width="0.8"/>`;
-  const entries = (Object.keys(CATEGORIES) as Category[]).filter((category) => categories.has(category));
-  for (const [index, category] of entries.entries()) {
-    const x = GRID_LEFT + (index % 2) * 236;
-    const y = top + 24 + Math.floor(index / 2) * 22;
-    const text = `${CATEGORIES[category]}, ${grouped(categories.get(category)!)}`;
-    parts.push(swatch(x, y, FILL[category]), label(x + 34, y, text));
-  }
-  for (const [index, reach] of (['raw', 'some', 'none'] as const).entries()) {
-    const y = top + 24 + index * 22;
-    const x = LIST_LEFT - 96;
-    parts.push(swatch(x, y, '#ffffff'));
-    if (PATTERN[reach]) parts.push(swatch(x, y, `url(#${PATTERN[reach]})`));
-    parts.push(label(x + 34, y, `${REACH_MEANING[reach]}, ${grouped(reaches.get(reach) ?? 0)} bytes`));
-  }
-  return parts;
-}
-
-function description(
-  layout: ConfigSpaceLayout,
-  categories: ReadonlyMap<Category, number>,
-  raw: number,
-): string {
-  const owners = [...categories].map(([category, count]) => `${CATEGORIES[category]} ${count}`).join(', ');
-  const names = inventoryOf(layout)
+/** The numbers under which the legend lists the capabilities. */
+function numbers(layout: ConfigSpaceLayout): string[] {
+  const labels = capabilitiesByOffset(layout)
     .slice(0, MAX_LISTED)
-    .map(({ name, start }) => `${name} at ${hexOffset(start)}`);
-  return (
-    `Bytes by owner: ${owners || 'none known'}. A guest's write reaches hardware raw in ${raw} bytes. ` +
-    `Capabilities: ${names.join(', ') || 'none'}.`
-  );
-}
-
-/**
- * A picture of a config space: 64 by 64 cells of one byte, coloured by owner and hatched where a guest's write gets
- * through to hardware. The same layout gives the same text.
- *
- * @returns a stand-alone SVG document
- */
-export function svgMap(layout: ConfigSpaceLayout, { title }: { title: string }): string {
-  const categoryBytes = layout.owner.map(categoryOf);
-  const reachBytes = layout.writeReach.map(coarseReach);
-  const categories = countBy(categoryBytes);
-  const reaches = countBy(reachBytes);
-  const raw = reaches.get('raw') ?? 0;
-  const share = layout.size > 0 ? Math.round((raw / layout.size) * 100) : 0;
-  const { inGrid, list } = inventory(layout);
-  const legendTop = GRID_TOP + GRID.size + 36;
-  const height = legendTop + 24 + 4 * 22 + 8;
-  const summary = `A guest's write reaches hardware raw in ${grouped(raw)} of ${grouped(layout.size)} bytes (${share} %).`;
-  const said = reservation(layout);
-  const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="map-title map-desc">`,
-    `<title id="map-title">${escape(`Config space of ${title}, as vfio shows it to a guest`)}</title>`,
-    `<desc id="map-desc">${escape(description(layout, categories, raw))}</desc>`,
-    DEFINITIONS,
-    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    label(
-      MARGIN,
-      36,
-      `Config space of ${title}, as vfio shows it to a guest`,
-      ' style="font-size:19px;font-weight:700"',
-    ),
-    label(MARGIN, 58, said === undefined ? summary : `${summary} But ${said}.`),
-    ...rest(layout),
-    ...fills(categoryBytes),
-    ...hatches(reachBytes),
-    `<rect x="${GRID_LEFT}" y="${GRID_TOP}" width="${GRID.size}" height="${GRID.size}" fill="url(#cells)"/>`,
-    ...ruler(),
-    ...inGrid,
-    ...list,
-    ...legend(legendTop, categories, reaches),
-    '</svg>',
-    '',
-  ];
-  return lines.join('\n');
+    .flatMap(({ start }, index) => {
+      const { x, y } = cellAt(start);
+      return start < layout.size ? [`<text x="${x + 2.5}" y="${y + 9.3}">${index + 1}</text>`] : [];
+    });
+  const halo = 'stroke="#ffffff" stroke-width="2.6" stroke-linejoin="round" paint-order="stroke"';
+  return [`<g font-size="10" font-weight="700" ${halo}>`, ...labels, '</g>'];
 }
