@@ -129,7 +129,7 @@ function whyLines(findings: readonly Finding[]): string[] {
   const told = new Set<string>();
   return known.flatMap(({ exposure, risk, detail }) => {
     const lines = [`${exposure} (${EXPOSURES[exposure]}): ${detail}`];
-    const { entry, severity, effect, knownBy, confidence, summary, evidence, handledBy } = risk!;
+    const { entry, severity, effect, knownBy, confidence, summary, evidence, handledBy, limits } = risk!;
     if (told.has(entry)) return [...lines, `  see entry ${entry} above`];
     told.add(entry);
     return [
@@ -138,6 +138,7 @@ function whyLines(findings: readonly Finding[]): string[] {
       ...evidence.map(
         ({ source, reference, date }) => `  evidence: ${source}, ${reference}, ${date} (entry ${entry})`,
       ),
+      ...(limits === undefined ? [] : [`  but: ${limits}`]),
       ...(handledBy === undefined ? [] : [`  ${handledBy} (not verified here)`]),
     ];
   });

@@ -15,6 +15,8 @@ export interface RiskStatement {
   /** What already works around it, such as a quirk of the kernel; vfio-warden did not verify that this host has it. */
   handledBy?: string;
   advice?: string;
+  /** What vfio-warden cannot do about it. */
+  limits?: string;
   evidence: readonly { source: string; reference: string; date: string }[];
 }
 

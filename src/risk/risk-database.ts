@@ -26,8 +26,6 @@ export interface AssessedRisk {
   /** For `config-mirror-in-bar`: whether stock QEMU, without `x-vga`, traps the window. */
   trapped?: boolean;
   risk: RiskStatement;
-  /** What vfio-warden cannot do about it. */
-  limits?: string;
 }
 
 /** Registers that must stay reachable, or the driver breaks. */
@@ -168,11 +166,7 @@ function isHandled(handling: KernelHandling, { configSize, resetMethods = [] }: 
 
 function risksOf(match: RiskMatch, exposure: Exposure): AssessedRisk[] {
   const { entry } = match;
-  const base = {
-    exposure,
-    risk: statementOf(match),
-    ...(entry.limits !== undefined && { limits: entry.limits }),
-  };
+  const base = { exposure, risk: statementOf(match) };
   if (exposure !== 'config-mirror-in-bar') return [base];
   const trapped = new Set((entry.mirrors ?? []).map(({ trappedByQemu }) => trappedByQemu === 'always'));
   return [...trapped].toSorted().map((value) => ({ ...base, trapped: value }));
@@ -188,6 +182,7 @@ function statementOf({ entry, level }: RiskMatch): RiskStatement {
     summary: entry.summary,
     ...(entry.handledByLinux && { handledBy: `Linux: ${entry.handledByLinux.how}` }),
     ...(entry.advice !== undefined && { advice: entry.advice }),
+    ...(entry.limits !== undefined && { limits: entry.limits }),
     evidence: entry.evidence.map(({ source, reference, date }) => ({ source, reference, date })),
   };
 }

@@ -18,8 +18,9 @@ export function judgeWrites(walk: Walk, configSpace: Uint8Array, tables: VfioTab
   let start = 0;
   let rule: WriteRule = rules.header;
   for (const [at, id] of map.entries()) {
-    // vfio_find_cap_start: back to the first byte with the same id, but not out of the header, legacy or extended part.
-    if (at === 0 || id !== map[at - 1] || at === HEADER_SIZE || at === LEGACY_SIZE) {
+    // vfio_find_cap_start: back to the first byte with the same id, but not over 0x100 or 0x40. So each byte of a
+    // capability that lies in the header is judged as a capability's first.
+    if (at <= HEADER_SIZE || id !== map[at - 1] || at === LEGACY_SIZE) {
       start = id === MAP.HEADER ? 0 : at;
       rule = ruleFor(id, at, rules);
     }
