@@ -14,12 +14,17 @@ export class LocatedError extends Error {
   }
 }
 
+/** More would bury the first ones; input from outside could have any number. */
+const MAX_TOLD = 50;
+
 /** Several refusals of one input, all that were found: a person mends them in one go. */
 export class LocatedErrors extends Error {
   override readonly name = 'LocatedErrors';
 
   constructor(readonly problems: readonly LocatedError[]) {
-    super(problems.map(({ message }) => message).join('\n'));
+    const told = problems.slice(0, MAX_TOLD).map(({ message }) => message);
+    const left = problems.length - told.length;
+    super([...told, ...(left > 0 ? [`and ${left} more`] : [])].join('\n'));
   }
 }
 

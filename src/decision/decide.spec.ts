@@ -125,6 +125,21 @@ describe('a multi-function device', () => {
   });
 });
 
+describe('the shipped baseline', () => {
+  it('enforces what is known of a device by its ids, and not what is known of its class', () => {
+    const risks = risksOf(
+      "id: by-class, match: { class: '0108' }, exposures: [unassigned-extended], effect: host-crash, severity: critical, confidence: class-level, summary: some NVMe",
+      'id: by-id, match: { vendor: 144d, device: a80a }, exposures: [reset], effect: device-crash, severity: high, confidence: confirmed, summary: this NVMe',
+    );
+    const rule = policyOf(
+      '{ name: known, match: { risk: { knownBy: device } }, mode: enforce, require: risks, mitigations: [kernel-guard, conventional-bus], topologyChange: before-first-run }',
+    );
+    const { decision } = decideAbout(domain(hostdev(NVME)), { policy: rule, risks });
+    expect(decision.devices[0]!.required).toEqual(['reset']);
+    expect(decision.edits).toEqual([]);
+  });
+});
+
 describe('a machine that is not q35', () => {
   it('i440fx has extended space closed already, and what stays open is listed', () => {
     const { decision, xml } = decideAbout(domain(hostdev(NVME), 'pc-i440fx-7.2'), { policy });

@@ -20,6 +20,7 @@ import type { PciFunction } from '../pci/pci-function.js';
 import { findRule, type PlacedRule, type PolicySet } from '../policy/policy-evaluation.js';
 import { MODES, type Mode } from '../policy/policy-document.js';
 import type { Exposure } from '../risk/exposure.js';
+import type { Finding } from '../risk/finding.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
 import { assessDevice, type Assessment } from './assess.js';
 import type { Decision, DecisionInputs, DeviceDecision, DomainState, Problem, Verdict } from './decision.js';
@@ -174,13 +175,17 @@ function judge(input: DecideInput, document: DomainDocument, device: AssignedDev
   };
 }
 
-/** Of the exposures that the rule requires closed, those that the device has. */
+/**
+ * Of the exposures that the rule requires closed, those that the device has. A rule for devices known by their ids does
+ * not require what is known of their class only: that is another rule's to say.
+ */
 function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<Exposure> {
-  return new Set(
-    findings
-      .filter(({ exposure, risk }) => (rule.require === 'risks' ? risk : rule.require?.includes(exposure)))
-      .map(({ exposure }) => exposure),
-  );
+  const onlyKnownByDevice = rule.match?.risk?.knownBy === 'device';
+  const requires = ({ exposure, risk }: Finding) =>
+    rule.require === 'risks'
+      ? risk !== undefined && (!onlyKnownByDevice || risk.knownBy === 'device')
+      : rule.require?.includes(exposure);
+  return new Set(findings.filter(requires).map(({ exposure }) => exposure));
 }
 
 function whyUnchanged(placed: PlacedRule | undefined, state: DomainState): string | undefined {

@@ -1,7 +1,7 @@
 import { plainToInstance, type ClassConstructor } from 'class-transformer';
-import { validateSync, type ValidationError } from 'class-validator';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { LocatedError } from '../located-error.js';
-import { readLocatedYaml, type LocatedYaml } from './located-yaml.js';
+import { MAX_PROBLEMS, readLocatedYaml, withoutControls, type LocatedYaml } from './located-yaml.js';
 
 /** A file as it came from outside. */
 export interface DocumentFile {
@@ -42,10 +42,39 @@ export function readDocument<T extends object>(
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
-    stopAtFirstError: true,
   });
-  const problems = errors.flatMap((error) => fieldProblems(error, [], yaml));
+  const problems = [
+    ...misplacedLists(value, []).map((path) => {
+      const problem = `${formatFieldPath(path)} is a list`;
+      return new LocatedError(problem, placeOf(path), 'Write its fields without a list around them.');
+    }),
+    ...errors.flatMap((error) => fieldProblems(error, [], yaml)),
+  ].slice(0, MAX_PROBLEMS);
   return { value: problems.length > 0 ? undefined : value, problems, placeOf };
+}
+
+/** Lists where one object belongs: `ValidateNested` without `each` takes a list, too, and validates its items. */
+function misplacedLists(value: object, path: readonly string[]): string[][] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, index) =>
+      isObject(item) ? misplacedLists(item, [...path, String(index)]) : [],
+    );
+  }
+  const single = new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(value.constructor, '', true, false)
+      .filter(({ type, each }) => type === 'nestedValidation' && !each)
+      .map(({ propertyName }) => propertyName),
+  );
+  return Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
+    const below = [...path, name];
+    if (Array.isArray(field) && single.has(name)) return [below];
+    return isObject(field) ? misplacedLists(field, below) : [];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /** `entries[3].match[0].device` */
@@ -64,7 +93,9 @@ function fieldProblems(
   const path = [...parents, error.property];
   const field = formatFieldPath(path);
   const below = (error.children ?? []).flatMap((child) => fieldProblems(child, path, yaml));
-  const [violated] = Object.entries(error.constraints ?? {});
+  const constraints = Object.entries(error.constraints ?? {});
+  // The shape comes first: what a list may hold is no help to someone who wrote none.
+  const violated = constraints.find(([name]) => name === 'isArray') ?? constraints[0];
   if (!violated) return below;
   const [constraint, message] = violated;
   if (constraint === 'whitelistValidation') {
@@ -83,8 +114,9 @@ function fieldProblems(
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : '';
-  return text === '' ? '' : `: ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`;
+  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.slice(0, 20).join(', ') : '';
+  const short = withoutControls(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+  return short === '' ? '' : `: ${short}`;
 }
 
 function sentence(message: string): string {

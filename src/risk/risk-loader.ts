@@ -1,15 +1,16 @@
+import type { DocumentFile } from '../documents/validated-document.js';
 import { readYamlDirectory } from '../documents/yaml-directory.js';
 import { LocatedErrors } from '../located-error.js';
 import { findContradictions } from './contradictions.js';
 import { RiskDatabase } from './risk-database.js';
-import { readRiskList, type RiskFile } from './risk-list.js';
+import { readRiskList } from './risk-list.js';
 
 /**
  * Builds the database from its files: either all of it or nothing.
  *
  * @throws LocatedErrors, all that were found, each with file, line and column
  */
-export function loadRisks(files: readonly RiskFile[]): RiskDatabase {
+export function loadRisks(files: readonly DocumentFile[]): RiskDatabase {
   const lists = files.map(readRiskList);
   const entries = lists.flatMap((list) => list.entries);
   const problems = [...lists.flatMap((list) => list.problems), ...findContradictions(entries)];

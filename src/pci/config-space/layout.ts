@@ -111,7 +111,7 @@ export function layoutOf(configSpace: Uint8Array, options: LayoutOptions = {}): 
   const extendedGiven = given === (configSize ?? given);
   // Half a chain would pass for a whole one, so one that is not given in full is not followed at all.
   const walk = walkCapabilities(
-    chainGiven ? configSpace.subarray(0, given) : NO_CHAIN,
+    chainGiven ? configSpace : NO_CHAIN, // a pointer can lead beyond configSize, where the kernel reads on
     Math.max(HEADER_SIZE, chainGiven ? (configSize ?? given) : given),
     tables,
     chainGiven && extendedGiven,
