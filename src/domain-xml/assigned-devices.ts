@@ -1,7 +1,8 @@
 import { formatBdf, type Bdf } from '../pci/bdf.js';
 import { readPciAddress, type PciAddress } from './pci-address.js';
 import { findRawQemuDevices } from './qemu-arguments.js';
-import { attribute, childNamed, childrenNamed, placeOf, type XmlElement } from './xml-reader.js';
+import { LocatedError } from '../located-error.js';
+import { attribute, childNamed, childrenNamed, placesIn, type XmlElement } from './xml-reader.js';
 
 /**
  * How the XML gives a host PCI function to the domain.
@@ -30,16 +31,29 @@ export interface AssignedDevice {
   alias?: string;
 }
 
-/** Finds every assigned device of a domain, in document order. */
+/** More than any host has functions to give: what names more is meant to wear us out. */
+export const MAX_ASSIGNED_DEVICES = 512;
+
+/**
+ * Finds every assigned device of a domain, in document order.
+ *
+ * @throws LocatedError where an address is none, or there are more devices than any host could give
+ */
 export function findAssignedDevices(domain: XmlElement, text: string): AssignedDevice[] {
-  const found = childrenNamed(domain, 'devices').flatMap((devices) =>
-    devices.children.flatMap((element) => assignedByElement(element, text)),
-  );
+  const source: Source = { text, placeOf: placesIn(text) };
+  const found: AssignedDevice[] = [];
+  for (const devices of childrenNamed(domain, 'devices')) {
+    for (const element of devices.children) {
+      found.push(...assignedByElement(element, source));
+      if (found.length > MAX_ASSIGNED_DEVICES) refuseTooMany(source.placeOf(element.start));
+    }
+  }
   for (const raw of findRawQemuDevices(domain)) {
+    if (found.length >= MAX_ASSIGNED_DEVICES) refuseTooMany(source.placeOf(raw.element.start));
     found.push({
       carrier: 'qemu-argument',
       element: raw.element,
-      place: placeOf(text, raw.element.start),
+      place: source.placeOf(raw.element.start),
       reference: raw.argument,
       plugged: true,
       ...(raw.host && { source: raw.host }),
@@ -48,36 +62,49 @@ export function findAssignedDevices(domain: XmlElement, text: string): AssignedD
   return found;
 }
 
+interface Source {
+  text: string;
+  placeOf: (offset: number) => string;
+}
+
+function refuseTooMany(place: string): never {
+  throw new LocatedError(
+    `the domain names more than ${MAX_ASSIGNED_DEVICES} host devices`,
+    place,
+    'No host has so many functions to give: name fewer.',
+  );
+}
+
 /** The assigned devices that one device element stands for: none for most, one or (for disks with NVMe backing) more. */
-export function assignedByElement(element: XmlElement, text: string): AssignedDevice[] {
+function assignedByElement(element: XmlElement, source: Source): AssignedDevice[] {
   const type = attribute(element, 'type');
   if (element.name === 'hostdev') {
     // Libvirt's default mode is `subsystem`; KubeVirt leaves it out.
     if ((attribute(element, 'mode') ?? 'subsystem') !== 'subsystem') return [];
-    if (type === 'pci') return [fromSource('hostdev', element, text)];
-    if (type === 'mdev') return [mediated(element, text)];
+    if (type === 'pci') return [fromSource('hostdev', element, source)];
+    if (type === 'mdev') return [mediated(element, source)];
     return [];
   }
   if (element.name === 'interface') {
     const sourceType = attribute(childNamed(childNamed(element, 'source'), 'address'), 'type');
-    if (type === 'hostdev') return sourceType === 'usb' ? [] : [fromSource('interface', element, text)];
+    if (type === 'hostdev') return sourceType === 'usb' ? [] : [fromSource('interface', element, source)];
     const network = attribute(childNamed(element, 'source'), 'network');
     if (type === 'network' && network !== undefined) {
-      return [{ ...common('network', element, text), reference: network }];
+      return [{ ...common('network', element, source), reference: network }];
     }
     return [];
   }
-  return element.name === 'disk' ? nvmeSources(element, element, text) : [];
+  return element.name === 'disk' ? nvmeSources(element, element, source) : [];
 }
 
-function common(carrier: Carrier, element: XmlElement, text: string) {
+function common(carrier: Carrier, element: XmlElement, { text, placeOf }: Source) {
   const address = childNamed(element, 'address');
   const addressType = attribute(address, 'type');
   const alias = attribute(childNamed(element, 'alias'), 'name');
   return {
     carrier,
     element,
-    place: placeOf(text, element.start),
+    place: placeOf(element.start),
     plugged: addressType !== 'unassigned',
     ...(address && addressType === 'pci' && guestAddress(address, text)),
     ...(alias !== undefined && { alias }),
@@ -90,30 +117,30 @@ function guestAddress(address: XmlElement, text: string): { guestAddress?: PciAd
   return read.domain || read.bus || read.slot || read.function ? { guestAddress: read } : {};
 }
 
-function fromSource(carrier: Carrier, element: XmlElement, text: string): AssignedDevice {
+function fromSource(carrier: Carrier, element: XmlElement, source: Source): AssignedDevice {
   const address = childNamed(childNamed(element, 'source'), 'address');
   return {
-    ...common(carrier, element, text),
-    ...(address && { source: formatBdf(readPciAddress(address, text)) }),
+    ...common(carrier, element, source),
+    ...(address && { source: formatBdf(readPciAddress(address, source.text)) }),
   };
 }
 
-function mediated(element: XmlElement, text: string): AssignedDevice {
+function mediated(element: XmlElement, source: Source): AssignedDevice {
   const uuid = attribute(childNamed(childNamed(element, 'source'), 'address'), 'uuid');
-  return { ...common('mdev', element, text), ...(uuid !== undefined && { reference: uuid }) };
+  return { ...common('mdev', element, source), ...(uuid !== undefined && { reference: uuid }) };
 }
 
 /** A disk, one of its backing stores, or the target of a block copy may be an NVMe controller of the host. */
-function nvmeSources(disk: XmlElement, layer: XmlElement, text: string): AssignedDevice[] {
+function nvmeSources(disk: XmlElement, layer: XmlElement, source: Source): AssignedDevice[] {
   const own: AssignedDevice[] = [];
   if (attribute(layer, 'type') === 'nvme') {
     const address = childNamed(childNamed(layer, 'source'), 'address');
     own.push({
-      ...common('nvme-disk', disk, text),
+      ...common('nvme-disk', disk, source),
       plugged: false,
-      ...(address && { source: formatBdf(readPciAddress(address, text)) }),
+      ...(address && { source: formatBdf(readPciAddress(address, source.text)) }),
     });
   }
   const deeper = layer.children.filter((child) => child.name === 'backingStore' || child.name === 'mirror');
-  return [...own, ...deeper.flatMap((child) => nvmeSources(disk, child, text))];
+  return [...own, ...deeper.flatMap((child) => nvmeSources(disk, child, source))];
 }

@@ -28,7 +28,8 @@ export function appendChild(text: string, parent: XmlElement, lines: Lines): Spl
   if (parent.selfClosing) {
     const gap = whitespaceBefore(text, parent.start);
     const inner = gap === '' ? '' : gap + indentUnit(text, parent);
-    const tag = text.slice(parent.start, parent.end).replace(/\s*\/>$/, '>');
+    // Not by a regular expression: one would take quadratic time on a tag full of white space.
+    const tag = `${text.slice(parent.start, parent.end - 2).trimEnd()}>`;
     return {
       start: parent.start,
       end: parent.end,

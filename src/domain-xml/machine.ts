@@ -1,5 +1,13 @@
 import { commandlineArguments, QEMU_NAMESPACE } from './qemu-arguments.js';
-import { attribute, childNamed, childrenNamed, descend, type XmlElement } from './xml-reader.js';
+import {
+  attribute,
+  childNamed,
+  childrenNamed,
+  descend,
+  localName,
+  namespaceOf,
+  type XmlElement,
+} from './xml-reader.js';
 
 /**
  * What a machine type means for config space: `q35` has PCI Express, `i440fx` only conventional PCI, `other` is a
@@ -80,7 +88,7 @@ export function reasonsToStayQ35(domain: XmlElement): NeedsQ35[] {
       add('the iTCO watchdog is part of the q35 chipset', watchdog);
   }
   const commandline = domain.children.find(
-    ({ namespace, localName }) => namespace === QEMU_NAMESPACE && localName === 'commandline',
+    (child) => localName(child) === 'commandline' && namespaceOf(child) === QEMU_NAMESPACE,
   );
   for (const { element, value } of commandline ? commandlineArguments(commandline) : []) {
     if (/\bbus"?[=:]/.test(value)) add('raw QEMU arguments name a bus of this machine', element);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DomainDocument } from './domain-document.js';
 import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
 import { applySplices, invertSplices, type Splice } from './splice.js';
-import { attribute, childNamed, type XmlElement } from './xml-reader.js';
+import { attribute, childNamed, localName, namespaceOf, type XmlElement } from './xml-reader.js';
 
 /** Namespace of our element below `<metadata>`; libvirt keeps one element a namespace and passes it through. */
 export const WARDEN_NAMESPACE = 'https://vfio-warden.dev/domain/1';
@@ -34,7 +34,7 @@ export function digestOf(text: string): string {
 /** Our element in a domain, if it carries one. */
 export function findMetadata(domain: XmlElement): XmlElement | undefined {
   return childNamed(domain, 'metadata')?.children.find(
-    (child) => child.namespace === WARDEN_NAMESPACE && child.localName === 'vfio-warden',
+    (child) => localName(child) === 'vfio-warden' && namespaceOf(child) === WARDEN_NAMESPACE,
   );
 }
 
@@ -84,7 +84,7 @@ function render(content: WardenMetadata, undo: string): string[] {
 
 /** Reads the undo record of our element; undefined where it is missing or was damaged. */
 export function readUndoRecord(own: XmlElement): UndoRecord | undefined {
-  const undo = own.children.find((child) => child.localName === 'undo');
+  const undo = own.children.find((child) => localName(child) === 'undo');
   if (!undo) return undefined;
   try {
     const record: unknown = JSON.parse(undo.text);

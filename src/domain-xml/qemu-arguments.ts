@@ -1,5 +1,5 @@
 import { parseBdf, type Bdf } from '../pci/bdf.js';
-import { attribute, type XmlElement } from './xml-reader.js';
+import { attribute, localName, namespaceOf, type XmlElement } from './xml-reader.js';
 
 export const QEMU_NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0';
 
@@ -22,17 +22,17 @@ const HOST =
 /** Finds host PCI devices in `<qemu:commandline>` and in properties set by `<qemu:override>`. */
 export function findRawQemuDevices(domain: XmlElement): RawQemuDevice[] {
   return domain.children
-    .filter((child) => child.namespace === QEMU_NAMESPACE)
+    .filter((child) => namespaceOf(child) === QEMU_NAMESPACE)
     .flatMap((child) => {
-      if (child.localName === 'commandline') return inArguments(child);
-      return child.localName === 'override' ? inOverrides(child) : [];
+      if (localName(child) === 'commandline') return inArguments(child);
+      return localName(child) === 'override' ? inOverrides(child) : [];
     });
 }
 
 /** `<qemu:arg value='...'/>` elements in order; those without a value count as empty, as in libvirt. */
 export function commandlineArguments(commandline: XmlElement): { element: XmlElement; value: string }[] {
   return commandline.children
-    .filter((child) => child.localName === 'arg')
+    .filter((child) => localName(child) === 'arg')
     .map((element) => ({ element, value: attribute(element, 'value') ?? '' }));
 }
 
@@ -56,7 +56,7 @@ function inOverrides(override: XmlElement): RawQemuDevice[] {
   const found: RawQemuDevice[] = [];
   const visit = (element: XmlElement) => {
     const name = attribute(element, 'name');
-    if (element.localName === 'property' && (name === 'host' || name === 'sysfsdev')) {
+    if (localName(element) === 'property' && (name === 'host' || name === 'sysfsdev')) {
       found.push(rawDevice(element, `${name}=${attribute(element, 'value') ?? ''}`));
     }
     element.children.forEach(visit);
@@ -65,8 +65,11 @@ function inOverrides(override: XmlElement): RawQemuDevice[] {
   return found;
 }
 
+/** QEMU's own arguments are some hundred characters long; a longer one is not searched for an address. */
+const MAX_SEARCHED = 4096;
+
 function rawDevice(element: XmlElement, argument: string): RawQemuDevice {
-  const host = HOST.exec(argument)?.[1];
+  const host = argument.length > MAX_SEARCHED ? undefined : HOST.exec(argument)?.[1];
   const bdf = host === undefined ? undefined : parseBdf(host);
   return { element, argument: argument.slice(0, 200), ...(bdf && { host: bdf }) };
 }

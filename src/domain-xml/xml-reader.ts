@@ -23,9 +23,6 @@ export interface XmlAttribute {
 export interface XmlElement {
   /** As written, prefix included. */
   name: string;
-  /** Namespace that the name is bound to; empty where there is none. */
-  namespace: string;
-  localName: string;
   attributes: ReadonlyMap<string, XmlAttribute>;
   children: XmlElement[];
   parent: XmlElement | undefined;
@@ -44,9 +41,23 @@ export interface XmlElement {
 
 /** Line and column, both from 1, of an offset; for messages. */
 export function placeOf(text: string, offset: number): string {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return `line ${line}, column ${offset - before.lastIndexOf('\n')}`;
+  return placesIn(text)(offset);
+}
+
+/** As `placeOf`, for many offsets of one text: its lines are counted once. */
+export function placesIn(text: string): (offset: number) => string {
+  const lineStarts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lineStarts.push(at + 1);
+  return (offset) => {
+    let low = 0;
+    let high = lineStarts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (lineStarts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return `line ${low + 1}, column ${offset - lineStarts[low]! + 1}`;
+  };
 }
 
 /**
@@ -57,7 +68,15 @@ export function placeOf(text: string, offset: number): string {
  */
 export function readXml(text: string): XmlElement {
   if (Buffer.byteLength(text, 'utf8') > MAX_DOCUMENT_BYTES) refuseTooLarge();
-  const parser = new SaxesParser({ xmlns: true, position: true });
+  const surrogate = /\p{Surrogate}/u.exec(text);
+  if (surrogate) {
+    throw new LocatedError(
+      'half a surrogate pair is no character',
+      placeOf(text, surrogate.index),
+      'Send a text that can be written as UTF-8.',
+    );
+  }
+  const parser = new SaxesParser({ position: true });
   let root: XmlElement | undefined;
   let open: XmlElement | undefined;
   let depth = 0;
@@ -108,8 +127,6 @@ export function readXml(text: string): XmlElement {
   parser.on('opentag', (tag) => {
     const element: XmlElement = {
       name: tag.name,
-      namespace: tag.uri,
-      localName: tag.local,
       attributes,
       children: [],
       parent: open,
@@ -182,4 +199,24 @@ export function descend(element: XmlElement | undefined, ...path: string[]): Xml
 
 export function attribute(element: XmlElement | undefined, name: string): string | undefined {
   return element?.attributes.get(name)?.value;
+}
+
+/** An element's name without its prefix. */
+export function localName(element: XmlElement): string {
+  return element.name.slice(element.name.indexOf(':') + 1);
+}
+
+/**
+ * The namespace that an element's name is bound to; empty where there is none. A prefix that nothing binds is no error:
+ * libxml2 takes the whole for a name then, and libvirt ignores the element.
+ */
+export function namespaceOf(element: XmlElement): string {
+  const colon = element.name.indexOf(':');
+  const declaration = colon === -1 ? 'xmlns' : `xmlns:${element.name.slice(0, colon)}`;
+  // Found by walking up, and only where it is asked for: few elements are in any namespace of interest.
+  for (let at: XmlElement | undefined = element; at; at = at.parent) {
+    const bound = at.attributes.get(declaration);
+    if (bound) return bound.value;
+  }
+  return '';
 }

@@ -1,7 +1,8 @@
 import { LocatedError } from '../../located-error.js';
 import type { PciAddress } from '../pci-address.js';
 import { readMachine } from '../machine.js';
-import { attribute, childNamed, type XmlElement } from '../xml-reader.js';
+import { QEMU_NAMESPACE } from '../qemu-arguments.js';
+import { attribute, childNamed, localName, namespaceOf, type XmlElement } from '../xml-reader.js';
 import { assignAll } from './assignment-order.js';
 import type { HostKnowledge } from './connect-flags.js';
 import { allDevices, readDeviceLists } from './device-lists.js';
@@ -62,11 +63,9 @@ export function assignPciAddresses(domain: XmlElement, host: HostKnowledge): Add
   }
 }
 
-const QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0';
-
 function uncoveredDomain(domain: XmlElement): string[] {
   const reasons: string[] = [];
-  if (domain.namespace !== '') reasons.push('the document has a namespace, which hides it from libvirt');
+  if (namespaceOf(domain) !== '') reasons.push('the document has a namespace, which hides it from libvirt');
   const type = attribute(domain, 'type');
   if (type !== 'kvm' && type !== 'qemu')
     reasons.push(`domain type '${type ?? ''}' is not covered, only kvm and qemu`);
@@ -82,7 +81,9 @@ function uncoveredDomain(domain: XmlElement): string[] {
   if (os?.text.trim() !== 'hvm') reasons.push('only fully virtualised guests (hvm) are covered');
   // <qemu:capabilities> makes libvirt believe in another QEMU than the host has.
   if (
-    domain.children.some(({ namespace, localName }) => namespace === QEMU && localName === 'capabilities')
+    domain.children.some(
+      (child) => localName(child) === 'capabilities' && namespaceOf(child) === QEMU_NAMESPACE,
+    )
   ) {
     reasons.push('<qemu:capabilities> is not covered');
   }

@@ -1,4 +1,4 @@
-import { attribute, childNamed, type XmlElement } from '../xml-reader.js';
+import { attribute, childNamed, namespaceOf, type XmlElement } from '../xml-reader.js';
 import { Unpredictable, type DeviceKind } from './guest-device.js';
 
 /** Elements of `<devices>` that are no PCI devices on x86 and bring none with them, or only through `implicit-devices.ts`. */
@@ -43,7 +43,7 @@ const KINDS = new Set<string>([
 
 /** Libvirt's XPath finds only names without a namespace; who puts one on a device makes it invisible. */
 function refuseNamespaces(element: XmlElement): void {
-  if (element.namespace !== '') {
+  if (namespaceOf(element) !== '') {
     throw new Unpredictable(`<${element.name.slice(0, 40)}> has a namespace, which hides it from libvirt`);
   }
   for (const child of element.children) refuseNamespaces(child);
