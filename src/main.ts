@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createApp } from './api/create-app.js';
+import { createApp } from './create-app.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { loadBasis } from './decision/load-basis.js';
 import { readPciIds } from './pci/pci-ids-file.js';

@@ -29,11 +29,10 @@ export function assessDevice(
   // other.
   if (device.carrier === 'mdev' || device.carrier === 'nvme-disk') return NOTHING;
 
-  const layout = fn && knownLayout(fn);
+  const seen = fn && exposuresOf(fn);
   const known = fn && risks.assess(fn);
-  const certainty = layout ? 'seen' : 'assumed';
-  const seen: Seen[] = layout ? exposuresSeen(layout) : EXPOSURES_ASSUMED;
-  const findings = seen.map((finding): Finding => {
+  const certainty = seen ? 'seen' : 'assumed';
+  const findings = (seen ?? EXPOSURES_ASSUMED).map((finding): Finding => {
     const risk = known?.risks.find(({ exposure }) => exposure === finding.exposure)?.risk;
     return { ...finding, certainty, ...(risk && { risk }) };
   });
@@ -52,22 +51,24 @@ export function assessDevice(
     findings,
     needs: known?.needs ?? [],
     notices: known?.notices ?? [],
-    problems: problemsOf(device, fn, layout),
+    problems: problemsOf(device, fn, seen !== undefined),
   };
 }
 
-/** A layout is computed once for a function: inventories are immutable. */
-const layouts = new WeakMap<PciFunction, ConfigSpaceLayout>();
+/** A function's exposures are seen once: inventories are immutable. Null where its config space was not all read. */
+const seenBefore = new WeakMap<PciFunction, Seen[] | null>();
 
-/** The layout of a function whose whole config space was read; undefined where it was not. */
-function knownLayout(fn: PciFunction): ConfigSpaceLayout | undefined {
-  if (!fn.configSpace) return undefined;
-  let layout = layouts.get(fn);
-  if (!layout) {
-    layout = layoutOf(fn.configSpace, fn.configSize === undefined ? {} : { configSize: fn.configSize });
-    layouts.set(fn, layout);
+/** What a function's config space shows; undefined where it was not read, or not far enough. */
+function exposuresOf(fn: PciFunction): Seen[] | undefined {
+  let seen = seenBefore.get(fn);
+  if (seen === undefined) {
+    const layout =
+      fn.configSpace &&
+      layoutOf(fn.configSpace, fn.configSize === undefined ? {} : { configSize: fn.configSize });
+    seen = layout?.complete ? exposuresSeen(layout) : null;
+    seenBefore.set(fn, seen);
   }
-  return layout.complete ? layout : undefined;
+  return seen ?? undefined;
 }
 
 function exposuresSeen(layout: ConfigSpaceLayout): Seen[] {
@@ -139,7 +140,7 @@ function list(capabilities: readonly PlacedCapability[]): string {
 function problemsOf(
   { carrier, source }: AssignedDevice,
   fn: PciFunction | undefined,
-  layout: ConfigSpaceLayout | undefined,
+  seen: boolean,
 ): Assessment['problems'] {
   if (carrier === 'network') {
     return [
@@ -165,7 +166,7 @@ function problemsOf(
       },
     ];
   }
-  if (layout) return [];
+  if (seen) return [];
   return [
     {
       problem: 'its config space could not be read, so every exposure is assumed',

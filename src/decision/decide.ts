@@ -113,7 +113,7 @@ function inputsOf(input: DecideInput): DecisionInputs {
   return {
     xml: sha256(input.xml),
     inventory: input.inventory.revision,
-    host: sha256(input.host),
+    host: revisionOf(input.host),
     policy: input.policy.revision,
     risks: input.risks.revision,
     evaluatedAt: input.evaluatedAt,
@@ -121,6 +121,15 @@ function inputsOf(input: DecideInput): DecisionInputs {
     hostMode: input.hostMode,
     hostdevNetworks: input.hostdevNetworks.toSorted(),
   };
+}
+
+/** A host is probed once and decided for often; the revision of each probe's result is computed once. */
+const hostRevisions = new WeakMap<HostCapabilities, string>();
+
+function revisionOf(host: HostCapabilities): string {
+  const revision = hostRevisions.get(host) ?? sha256(host);
+  hostRevisions.set(host, revision);
+  return revision;
 }
 
 function planContext(input: DecideInput, document: DomainDocument): PlanContext {

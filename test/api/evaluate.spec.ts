@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApp } from '../../src/api/create-app.js';
+import { createApp } from '../../src/create-app.js';
 import { undoEdits } from '../../src/domain-xml/undo.js';
 import { readPciIds } from '../../src/pci/pci-ids-file.js';
 import { readRiskDirectory } from '../../src/risk/risk-loader.js';

@@ -2,10 +2,10 @@ import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { AppModule } from '../app.module.js';
-import type { DecisionBasis } from '../decision/decision.service.js';
-import type { PciIds } from '../pci/pci-ids.js';
-import { ProblemDetailsFilter } from './problem-details.filter.js';
+import { AppModule } from './app.module.js';
+import type { DecisionBasis } from './decision/decision.service.js';
+import type { PciIds } from './pci/pci-ids.js';
+import { ProblemDetailsFilter } from './api/problem-details.filter.js';
 
 /** A document of 4 MiB in JSON, with room for its escapes. */
 const BODY_LIMIT = '9mb';
