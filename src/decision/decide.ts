@@ -1,4 +1,3 @@
-import { formatBdf } from '../pci/bdf.js';
 import { sha256 } from '../canonical-json.js';
 import { assignPciAddresses } from '../domain-xml/addressing/address-plan.js';
 import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
@@ -10,50 +9,23 @@ import { applySplices } from '../domain-xml/splice.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import {
   planGroup,
-  type DeviceIntake,
   type GivenByOthers,
   type GroupPlan,
   type PlanContext,
 } from '../mitigation/domain-plan.js';
-import type { Inventory } from '../pci/inventory.js';
+import { formatBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
-import { findRule, type PlacedRule, type PolicySet } from '../policy/policy-evaluation.js';
-import { MODES, type Mode } from '../policy/policy-document.js';
-import type { Exposure } from '../risk/exposure.js';
-import type { Finding } from '../risk/finding.js';
-import type { RiskDatabase } from '../risk/risk-database.js';
-import { assessDevice, type Assessment } from './assess.js';
-import type { Decision, DecisionInputs, DeviceDecision, DomainState, Problem, Verdict } from './decision.js';
-
-export interface DecideInput {
-  /** The text of a `<domain>` document. */
-  xml: string;
-  inventory: Inventory;
-  host: HostCapabilities;
-  policy: PolicySet;
-  risks: RiskDatabase;
-  /** ISO 8601, UTC. */
-  evaluatedAt: string;
-  domainState: DomainState;
-  /** The switch of the host: lowers every rule's mode to at most this. */
-  hostMode: Mode;
-  /** Libvirt networks with `<forward mode='hostdev'>`. */
-  hostdevNetworks: readonly string[];
-}
+import type { Mode } from '../policy/policy-document.js';
+import type { Assessment } from './assess.js';
+import type { DecideInput } from './decide-input.js';
+import type { Decision, DecisionInputs, DeviceDecision, Problem } from './decision.js';
+import { judgeDevice, type DeviceCase } from './judge-device.js';
+import { verdictOf, worstOf } from './verdict.js';
 
 export interface DecideResult {
   decision: Decision;
   /** The document to use instead; the very same text where nothing is to be changed. */
   xml: string;
-}
-
-/** One device on its way through the pipeline. */
-interface Case {
-  device: AssignedDevice;
-  assessment: Assessment;
-  placedRule: PlacedRule | undefined;
-  mode: Mode;
-  intake: DeviceIntake;
 }
 
 /** As many digits of a policy revision as tell it apart, in a document that shall stay short. */
@@ -74,7 +46,7 @@ export function decide(input: DecideInput): DecideResult {
     .filter(
       (device) => device.carrier !== 'network' || input.hostdevNetworks.includes(device.reference ?? ''),
     )
-    .map((device) => judge(input, document, device));
+    .map((device) => judgeDevice(input, document, device));
 
   // Enforced devices are planned together, since they share bridges and the machine; observed ones apart, since what is
   // only observed must not change what is enforced.
@@ -88,7 +60,7 @@ export function decide(input: DecideInput): DecideResult {
     const group = { enforce: enforced, observe: observed, off: ignored }[entry.mode];
     return record(entry, group, enforced);
   });
-  const verdict = worst(devices.map((device) => device.verdict));
+  const verdict = worstOf(devices.map((device) => device.verdict));
   const edits = verdict === 'denied' ? [] : enforced.edits;
   const decision: Decision = {
     id,
@@ -156,64 +128,9 @@ function countsAsExpress(fn: PciFunction | undefined): boolean | undefined {
   return fn.express || (fn.configSize ?? 256) > 256;
 }
 
-function judge(input: DecideInput, document: DomainDocument, device: AssignedDevice): Case {
-  const fn = device.source && input.inventory.get(device.source);
-  const assessment = assessDevice(device, fn, input.risks);
-  const placedRule = findRule(input.policy, {
-    domain: { name: document.name, ...(document.uuid !== undefined && { uuid: document.uuid }) },
-    ...(device.source && { source: device.source }),
-    ...(fn && { function: fn }),
-    knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
-  });
-  const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
-  const changeRefused = whyUnchanged(placedRule, input.domainState);
-  return {
-    device,
-    assessment,
-    placedRule,
-    mode,
-    intake: {
-      device,
-      function: fn,
-      findings: assessment.findings,
-      needs: assessment.needs,
-      required: mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment),
-      allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
-      ...(changeRefused !== undefined && { changeRefused }),
-    },
-  };
-}
-
-/**
- * Of the exposures that the rule requires closed, those that the device has. A rule for devices known by their ids does
- * not require what is known of their class only: that is another rule's to say.
- */
-function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<Exposure> {
-  const onlyKnownByDevice = rule.match?.risk?.knownBy === 'device';
-  const requires = ({ exposure, risk }: Finding) =>
-    rule.require === 'risks'
-      ? risk !== undefined && (!onlyKnownByDevice || risk.knownBy === 'device')
-      : rule.require?.includes(exposure);
-  return new Set(findings.filter(requires).map(({ exposure }) => exposure));
-}
-
-function whyUnchanged(placed: PlacedRule | undefined, state: DomainState): string | undefined {
-  switch (placed?.rule.topologyChange ?? 'never') {
-    case 'always':
-      return undefined;
-    case 'before-first-run':
-      if (state === 'new') return undefined;
-      return state === 'has-run'
-        ? 'the domain has run, and the policy rule changes guest hardware before the first run only'
-        : 'it is not known whether the domain has run, and the policy rule changes guest hardware before the first run only';
-    case 'never':
-      return 'the policy rule does not allow a change of guest hardware';
-  }
-}
-
 function planCases(
   context: PlanContext,
-  cases: readonly Case[],
+  cases: readonly DeviceCase[],
   mode: Mode,
   companions: readonly AssignedDevice[],
   given?: GivenByOthers,
@@ -222,7 +139,7 @@ function planCases(
   return planGroup(context, intakes, companions, given);
 }
 
-function record(entry: Case, group: GroupPlan, enforced: GroupPlan): DeviceDecision {
+function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): DeviceDecision {
   const { device, assessment, placedRule, mode, intake } = entry;
   const plan = group.plans.get(device)!;
   const fn = intake.function;
@@ -243,34 +160,8 @@ function record(entry: Case, group: GroupPlan, enforced: GroupPlan): DeviceDecis
     notices: assessment.notices,
     plan,
     movedAlong: enforced.movedAlong.includes(device),
-    verdict: verdictOf(entry, group),
+    verdict: verdictOf(entry, plan),
   };
-}
-
-function verdictOf({ device, mode, placedRule, intake }: Case, group: GroupPlan): Verdict {
-  const plan = group.plans.get(device)!;
-  if (mode === 'off' || intake.required.size === 0) return 'unrestricted';
-  const uncovered = plan.residual.some(({ required }) => required);
-  const denied = uncovered && placedRule?.rule.uncovered === 'deny';
-  const planned = plan.mechanisms.length > 0;
-  if (mode === 'observe') return denied || planned ? 'observed' : 'unrestricted';
-  if (denied) return 'denied';
-  const closedBefore = plan.alreadyClosed.some(({ exposures }) =>
-    exposures.some((exposure) => intake.required.has(exposure)),
-  );
-  if (planned || closedBefore) return 'restricted';
-  const spared = plan.residual.some(({ exposure }) => intake.required.has(exposure)) && !uncovered;
-  return spared ? 'exempt' : 'unrestricted';
-}
-
-const VERDICTS: readonly Verdict[] = ['unrestricted', 'exempt', 'observed', 'restricted', 'denied'];
-
-function worst(verdicts: readonly Verdict[]): Verdict {
-  return VERDICTS[Math.max(0, ...verdicts.map((verdict) => VERDICTS.indexOf(verdict)))]!;
-}
-
-function lower(a: Mode, b: Mode): Mode {
-  return MODES[Math.min(MODES.indexOf(a), MODES.indexOf(b))]!;
 }
 
 function problemsOf(device: AssignedDevice, assessment: Assessment): Problem[] {

@@ -1,0 +1,83 @@
+import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import type { DomainDocument } from '../domain-xml/domain-document.js';
+import type { DeviceIntake } from '../mitigation/domain-plan.js';
+import { MODES, type Mode } from '../policy/policy-document.js';
+import { findRule, type PlacedRule } from '../policy/policy-evaluation.js';
+import type { Exposure } from '../risk/exposure.js';
+import type { Finding } from '../risk/finding.js';
+import { assessDevice, type Assessment } from './assess.js';
+import type { DecideInput } from './decide-input.js';
+import type { DomainState } from './decision.js';
+
+/** One device on its way through the pipeline. */
+export interface DeviceCase {
+  device: AssignedDevice;
+  assessment: Assessment;
+  placedRule: PlacedRule | undefined;
+  mode: Mode;
+  intake: DeviceIntake;
+}
+
+/** Judges one assigned device: what it exposes, which rule speaks of it, and what that rule asks for. */
+export function judgeDevice(
+  input: DecideInput,
+  document: DomainDocument,
+  device: AssignedDevice,
+): DeviceCase {
+  const fn = device.source && input.inventory.get(device.source);
+  const assessment = assessDevice(device, fn, input.risks);
+  const placedRule = findRule(input.policy, {
+    domain: { name: document.name, ...(document.uuid !== undefined && { uuid: document.uuid }) },
+    ...(device.source && { source: device.source }),
+    ...(fn && { function: fn }),
+    knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
+  });
+  const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
+  const changeRefused = whyUnchanged(placedRule, input.domainState);
+  return {
+    device,
+    assessment,
+    placedRule,
+    mode,
+    intake: {
+      device,
+      function: fn,
+      findings: assessment.findings,
+      needs: assessment.needs,
+      required: mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment),
+      allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
+      ...(changeRefused !== undefined && { changeRefused }),
+    },
+  };
+}
+
+/**
+ * Of the exposures that the rule requires closed, those that the device has. A rule for devices known by their ids does
+ * not require what is known of their class only: that is another rule's to say.
+ */
+function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<Exposure> {
+  const onlyKnownByDevice = rule.match?.risk?.knownBy === 'device';
+  const requires = ({ exposure, risk }: Finding) =>
+    rule.require === 'risks'
+      ? risk !== undefined && (!onlyKnownByDevice || risk.knownBy === 'device')
+      : rule.require?.includes(exposure);
+  return new Set(findings.filter(requires).map(({ exposure }) => exposure));
+}
+
+function whyUnchanged(placed: PlacedRule | undefined, state: DomainState): string | undefined {
+  switch (placed?.rule.topologyChange ?? 'never') {
+    case 'always':
+      return undefined;
+    case 'before-first-run':
+      if (state === 'new') return undefined;
+      return state === 'has-run'
+        ? 'the domain has run, and the policy rule changes guest hardware before the first run only'
+        : 'it is not known whether the domain has run, and the policy rule changes guest hardware before the first run only';
+    case 'never':
+      return 'the policy rule does not allow a change of guest hardware';
+  }
+}
+
+function lower(a: Mode, b: Mode): Mode {
+  return MODES[Math.min(MODES.indexOf(a), MODES.indexOf(b))]!;
+}
