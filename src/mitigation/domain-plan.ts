@@ -1,13 +1,15 @@
 import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
-import type { AddressPlan } from '../domain-xml/addressing/address-plan.js';
+import { assignPciAddresses, type AddressPlan } from '../domain-xml/addressing/address-plan.js';
 import { isConventionalBus } from '../domain-xml/addressing/pci-topology.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { MachineFamily } from '../domain-xml/machine.js';
-import { placeBehindBridges, simulate } from '../domain-xml/rewrite/bridge-placement.js';
+import { placeBehindBridges } from '../domain-xml/rewrite/bridge-placement.js';
 import type { DocumentEdit, Move } from '../domain-xml/rewrite/document-edit.js';
 import { convertToI440fx } from '../domain-xml/rewrite/i440fx-conversion.js';
 import { movesBetween } from '../domain-xml/rewrite/moves.js';
+import { applySplices } from '../domain-xml/splice.js';
+import { readXml } from '../domain-xml/xml-reader.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import { sameSlot } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
@@ -153,7 +155,11 @@ type Conversion = { ok: true; edits: DocumentEdit[]; moves: Move[] } | { ok: fal
 
 function convert({ document, addresses, hostKnowledge }: PlanContext): Conversion {
   const edits = convertToI440fx(document);
-  const after = simulate(document, edits, hostKnowledge);
+  const edited = applySplices(
+    document.text,
+    edits.flatMap(({ splices }) => splices),
+  );
+  const after = assignPciAddresses(readXml(edited), hostKnowledge);
   if (!addresses.certain || !after.certain) {
     const reasons = [addresses, after].flatMap((plan) => (plan.certain ? [] : plan.reasons));
     return { ok: false, reason: `guest addresses cannot be predicted: ${reasons.join('; ')}` };

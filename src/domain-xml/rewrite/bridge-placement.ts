@@ -4,9 +4,10 @@ import type { AssignedDevice } from '../assigned-devices.js';
 import type { DomainDocument } from '../domain-document.js';
 import { appendChild, insertBefore, replaceElement } from '../insertion.js';
 import type { PciAddress } from '../pci-address.js';
-import { applySplices } from '../splice.js';
-import { childNamed, readXml, type XmlElement } from '../xml-reader.js';
-import { renderPciAddress, type DocumentEdit, type Move } from './document-edit.js';
+import { childNamed, type XmlElement } from '../xml-reader.js';
+import { newElement, renderElement } from '../new-element.js';
+import { addressElement, type DocumentEdit, type Move } from './document-edit.js';
+import { editedTree, type TreeChange } from './edited-tree.js';
 import { byHostSlot, guestSlots, type GuestSlot } from './guest-slots.js';
 import { movesBetween, type KeyedMove } from './moves.js';
 
@@ -49,7 +50,12 @@ const SUPPORTS: readonly Support[] = [
   { controllers: true, addresses: true },
 ];
 
-type Attempt = { ok: true; edits: DocumentEdit[]; moves: KeyedMove[] } | { ok: false; reason: string };
+/** An edit with what the address model is shown of it. */
+interface PlacementEdit extends DocumentEdit {
+  change: TreeChange;
+}
+
+type Attempt = { ok: true; edits: PlacementEdit[]; moves: KeyedMove[] } | { ok: false; reason: string };
 
 /**
  * Puts devices behind conventional bridges so that nothing else moves. Libvirt gives addresses in a fixed order: a
@@ -172,7 +178,13 @@ function tryLayout(
   if (support.controllers) edits.push(...addedControllers(document, original, layout));
   const pinned = new Set<string>();
   for (;;) {
-    const after = simulate(document, edits, host);
+    const after = assignPciAddresses(
+      editedTree(
+        document,
+        edits.map(({ change }) => change),
+      ),
+      host,
+    );
     if (!after.certain) return { ok: false, reason: after.reasons.join('; ') };
     const moves = movesBetween(original, after, meant);
     const loose = moves.filter(({ key }) => !pinned.has(key));
@@ -184,20 +196,7 @@ function tryLayout(
   }
 }
 
-/** What libvirt would make of the edited document. */
-export function simulate(
-  document: DomainDocument,
-  edits: readonly DocumentEdit[],
-  host: HostKnowledge,
-): AddressPlan {
-  const edited = applySplices(
-    document.text,
-    edits.flatMap(({ splices }) => splices),
-  );
-  return assignPciAddresses(readXml(edited), host);
-}
-
-function layoutEdits(document: DomainDocument, { newBridges, targets }: Layout): DocumentEdit[] {
+function layoutEdits(document: DomainDocument, { newBridges, targets }: Layout): PlacementEdit[] {
   const first = targets[0]!.slot.members[0]!.device.element;
   return [
     ...newBridges.map((bridge) =>
@@ -219,18 +218,16 @@ function addController(
   model: string,
   index: number,
   address: PciAddress,
-): DocumentEdit {
+): PlacementEdit {
+  const element = newElement('controller', { type: 'pci', index: String(index), model }, [
+    addressElement(address),
+  ]);
   return {
     kind: 'add-controller',
     target: `controller pci ${index}`,
     summary: `${model} ${index} is added on bus ${address.bus}, slot ${address.slot}`,
-    splices: [
-      insertBefore(text, before, [
-        `<controller type='pci' index='${index}' model='${model}'>`,
-        `  ${renderPciAddress(address)}`,
-        '</controller>',
-      ]),
-    ],
+    splices: [insertBefore(text, before, renderElement(element))],
+    change: { kind: 'add', element },
   };
 }
 
@@ -240,28 +237,33 @@ function setGuestAddress(
   address: PciAddress,
   multifunction: boolean,
   bridge: Bridge,
-): DocumentEdit {
+): PlacementEdit {
   return {
     kind: 'set-address',
     target: `${device.element.name} ${device.source ?? device.reference ?? device.place}`,
     summary: `plugged into ${bridge.model} ${bridge.index}, slot ${address.slot}, function ${address.function}`,
-    splices: [writeAddress(document, device.element, address, multifunction)],
+    ...writeAddress(document, device.element, address, multifunction),
   };
 }
 
+/** What puts a device at an address: the splice and the change of the tree. */
 function writeAddress(
   { text }: DomainDocument,
-  element: XmlElement,
+  device: XmlElement,
   address: PciAddress,
   multifunction: boolean,
-) {
-  const rendered = renderPciAddress(address, multifunction);
-  const present = childNamed(element, 'address');
-  return present ? replaceElement(present, rendered) : appendChild(text, element, [rendered]);
+): Pick<PlacementEdit, 'splices' | 'change'> {
+  const element = addressElement(address, multifunction);
+  const lines = renderElement(element);
+  const present = childNamed(device, 'address');
+  return {
+    splices: [present ? replaceElement(present, lines.join('')) : appendChild(text, device, lines)],
+    change: { kind: 'set-address', device, address: element },
+  };
 }
 
 /** The controllers that libvirt would add, as edits: it adds only ports by itself where a higher index is given. */
-function addedControllers(document: DomainDocument, original: CertainPlan, layout: Layout): DocumentEdit[] {
+function addedControllers(document: DomainDocument, original: CertainPlan, layout: Layout): PlacementEdit[] {
   const first = layout.targets[0]!.slot.members[0]!.device.element;
   return original.controllers
     .filter(({ element, address }) => address && !element)
@@ -269,8 +271,8 @@ function addedControllers(document: DomainDocument, original: CertainPlan, layou
 }
 
 /** The addresses that libvirt would choose for devices that would move. Of those it adds by itself only the balloon can follow. */
-function pin(document: DomainDocument, original: CertainPlan, moves: readonly KeyedMove[]): DocumentEdit[] {
-  return moves.flatMap(({ key, kind }): DocumentEdit[] => {
+function pin(document: DomainDocument, original: CertainPlan, moves: readonly KeyedMove[]): PlacementEdit[] {
+  return moves.flatMap(({ key, kind }): PlacementEdit[] => {
     const { element, address } = original.devices.find((device) => device.key === key)!;
     if (!address) return [];
     if (!element) return kind === 'memballoon' ? [addMemballoon(document, address)] : [];
@@ -280,19 +282,20 @@ function pin(document: DomainDocument, original: CertainPlan, moves: readonly Ke
         kind: 'set-address',
         target: key.replaceAll(':', ' '),
         summary: 'kept where libvirt would have put it',
-        splices: [writeAddress(document, element, address, false)],
+        ...writeAddress(document, element, address, false),
       },
     ];
   });
 }
 
 /** The balloon that libvirt adds to a domain without one (`qemuDomainDefAddDefaultDevices`), at the place it would give it. */
-function addMemballoon({ text, devices }: DomainDocument, address: PciAddress): DocumentEdit {
-  const lines = ["<memballoon model='virtio'>", `  ${renderPciAddress(address)}`, '</memballoon>'];
+function addMemballoon({ text, devices }: DomainDocument, address: PciAddress): PlacementEdit {
+  const element = newElement('memballoon', { model: 'virtio' }, [addressElement(address)]);
   return {
     kind: 'add-device',
     target: 'memballoon 0',
     summary: 'written out where libvirt would have put it',
-    splices: [appendChild(text, devices!, lines)],
+    splices: [appendChild(text, devices!, renderElement(element))],
+    change: { kind: 'add', element },
   };
 }

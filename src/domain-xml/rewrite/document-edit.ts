@@ -1,5 +1,7 @@
+import { newElement } from '../new-element.js';
 import type { PciAddress } from '../pci-address.js';
 import type { Splice } from '../splice.js';
+import type { XmlElement } from '../xml-reader.js';
 
 /** One intended change of a document, in words and as splices of its text. */
 export interface DocumentEdit {
@@ -21,11 +23,14 @@ export interface Move {
 }
 
 /** `<address type='pci' .../>` as libvirt writes it. */
-export function renderPciAddress(address: PciAddress, multifunction = false): string {
+export function addressElement(address: PciAddress, multifunction = false): XmlElement {
   const hex = (value: number, digits: number) => `0x${value.toString(16).padStart(digits, '0')}`;
-  const { domain, bus, slot } = address;
-  return (
-    `<address type='pci' domain='${hex(domain, 4)}' bus='${hex(bus, 2)}' slot='${hex(slot, 2)}'` +
-    ` function='0x${address.function}'${multifunction ? " multifunction='on'" : ''}/>`
-  );
+  return newElement('address', {
+    type: 'pci',
+    domain: hex(address.domain, 4),
+    bus: hex(address.bus, 2),
+    slot: hex(address.slot, 2),
+    function: hex(address.function, 1),
+    ...(multifunction && { multifunction: 'on' }),
+  });
 }
