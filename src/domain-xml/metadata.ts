@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../canonical-json.js';
 import type { DomainDocument } from './domain-document.js';
 import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
 import { applySplices, invertSplices, type Splice } from './splice.js';
@@ -27,10 +27,6 @@ export interface UndoRecord {
 
 const CLOSING = '</warden:vfio-warden>';
 
-export function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /** Our element in a domain, if it carries one. */
 export function findMetadata(domain: XmlElement): XmlElement | undefined {
   return childNamed(domain, 'metadata')?.children.find(
@@ -47,7 +43,7 @@ export function writeMetadata(
   const measured = place(document, render(content, ''));
   const opening = measured.text.indexOf('<warden:vfio-warden');
   const record: UndoRecord = {
-    digest: digestOf(applySplices(document.text, edits)),
+    digest: sha256(applySplices(document.text, edits)),
     splices: invertSplices(document.text, edits),
     metadata: {
       before: opening,

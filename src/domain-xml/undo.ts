@@ -1,6 +1,7 @@
+import { sha256 } from '../canonical-json.js';
 import { LocatedError } from '../located-error.js';
 import { readDomain } from './domain-document.js';
-import { digestOf, findMetadata, readUndoRecord } from './metadata.js';
+import { findMetadata, readUndoRecord } from './metadata.js';
 import { applySplices, type Splice } from './splice.js';
 import { placeOf } from './xml-reader.js';
 
@@ -30,7 +31,7 @@ export function undoEdits(text: string): string {
   if (!record) refuseDamaged(place);
   const { before, after, replaced } = record.metadata;
   const edited = text.slice(0, Math.max(0, own.start - before)) + replaced + text.slice(own.end + after);
-  if (digestOf(edited) !== record.digest) {
+  if (sha256(edited) !== record.digest) {
     throw new LocatedError(
       'the document was changed or reformatted since vfio-warden edited it',
       place,
