@@ -17,7 +17,9 @@ if [ -n "$missing" ]; then
 fi
 
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-	npm ci --no-fund --no-audit
+	# Not `npm ci`: a registry that lacks the binaries of other platforms leaves those optional packages out of the lock
+	# file, and `npm ci` refuses that. The versions are the lock file's all the same.
+	npm install --no-save --no-fund --no-audit
 	touch node_modules/.package-lock.json
 fi
 npm run --silent build
