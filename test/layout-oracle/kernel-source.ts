@@ -73,12 +73,25 @@ const bySeries = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: t
 
 const systemArchive = (): Archive => ({ name: 'the system sources', environment: process.env });
 
+/** The mirror that the system itself takes Debian from; those for security updates and backports have no sid. */
+function debianMirror(): string | undefined {
+  const targets = run('apt-get', ['indextargets', '--format', '$(SITE) $(ORIGIN) $(RELEASE)'], {
+    environment: process.env,
+  });
+  return /^(\S+) Debian [a-z]+$/m.exec(targets)?.[1];
+}
+
 /** Debian sid by a configuration of its own: own sources and lists, in the cache; nothing in /etc is written. */
 function sidArchive(say: (line: string) => void): Archive | undefined {
   const apt = join(CACHE, 'apt');
   for (const part of ['lists/partial', 'archives/partial']) mkdirSync(join(apt, part), { recursive: true });
   const sourceList = join(apt, 'sid.list');
-  writeFileSync(sourceList, `deb [signed-by=${DEBIAN_KEYRING}] http://deb.debian.org/debian sid main\n`);
+  const mirror = debianMirror();
+  if (mirror === undefined) {
+    say('Debian sid cannot be had: the system has no Debian mirror configured');
+    return undefined;
+  }
+  writeFileSync(sourceList, `deb [signed-by=${DEBIAN_KEYRING}] ${mirror} sid main\n`);
   const settings: Record<string, string> = {
     'Dir::State': apt,
     'Dir::State::lists': join(apt, 'lists'),
