@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createTwoFilesPatch } from 'diff';
 import type { DomainState } from '../decision/decision.js';
 import { DecisionService } from '../decision/decision.service.js';
+import { LocatedError } from '../located-error.js';
 import { explain, namerOf } from '../decision/explanation.js';
 import { loadBasis } from '../decision/load-basis.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
@@ -43,7 +44,7 @@ async function evaluate(file: string, options: EvaluateOptions): Promise<void> {
     xml,
     domainState: stateOf(options),
     hostdevNetworks: options.hostdevNetwork,
-    evaluatedAt: options.at ?? new Date().toISOString(),
+    evaluatedAt: timeOf(options.at),
   });
   if (options.json) printJson({ decision, ...(options.xml && { xml: result }) });
   else if (options.xml) process.stdout.write(result);
@@ -55,4 +56,12 @@ async function evaluate(file: string, options: EvaluateOptions): Promise<void> {
 function stateOf(options: EvaluateOptions): DomainState {
   if (options.hasRun) return 'has-run';
   return options.new ? 'new' : 'unknown';
+}
+
+function timeOf(at: string | undefined): string {
+  const time = at === undefined ? new Date() : new Date(at);
+  if (Number.isNaN(time.getTime())) {
+    throw new LocatedError(`${at?.slice(0, 40)} is no time`, '--at', 'Write it as 2026-01-31T12:00:00Z.');
+  }
+  return time.toISOString();
 }

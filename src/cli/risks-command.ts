@@ -5,6 +5,7 @@ import { parseBdf } from '../pci/bdf.js';
 import { parsePciId } from '../risk/pci-id.js';
 import { readRiskDirectory } from '../risk/risk-loader.js';
 import { print, printJson } from './output.js';
+import { riskReport } from './risk-report.js';
 import { addSettingsOptions, settingsFrom, type SettingsOptions } from './settings-options.js';
 
 interface RisksOptions extends SettingsOptions {
@@ -36,5 +37,5 @@ async function lookupRisks(id: string, options: RisksOptions): Promise<void> {
   const risks = await readRiskDirectory(settings.risks);
   const assessment = risks.assess(fn ?? parsePciId(id));
   if (options.json) printJson(assessment);
-  else print(JSON.stringify(assessment, null, 2));
+  else print(riskReport(id, assessment));
 }

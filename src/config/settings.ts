@@ -2,7 +2,7 @@ import { plainToInstance } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, validateSync } from 'class-validator';
 import { fileURLToPath } from 'node:url';
 import { LocatedError } from '../located-error.js';
-import { MODES, type Mode } from '../policy/policy-document.js';
+import { MODES, type Mode } from '../policy/policy-terms.js';
 
 /** The package's own folder, where the shipped policies and risk entries are. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,6 +1,6 @@
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import type { Inventory } from '../pci/inventory.js';
-import type { Mode } from '../policy/policy-document.js';
+import type { Mode } from '../policy/policy-terms.js';
 import type { PolicySet } from '../policy/policy-evaluation.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
 import type { DomainState } from './decision.js';

@@ -15,7 +15,7 @@ import {
 } from '../mitigation/domain-plan.js';
 import { formatBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
-import type { Mode } from '../policy/policy-document.js';
+import type { Mode } from '../policy/policy-terms.js';
 import type { Assessment } from './assess.js';
 import type { DecideInput } from './decide-input.js';
 import type { Decision, DecisionInputs, DeviceDecision, Problem } from './decision.js';

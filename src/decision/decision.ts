@@ -2,7 +2,7 @@ import type { Carrier } from '../domain-xml/assigned-devices.js';
 import type { Machine, MachineFamily } from '../domain-xml/machine.js';
 import type { Move } from '../domain-xml/rewrite/document-edit.js';
 import type { DevicePlan } from '../mitigation/device-plan.js';
-import type { Mode } from '../policy/policy-document.js';
+import type { Mode } from '../policy/policy-terms.js';
 import type { Exposure } from '../risk/exposure.js';
 import type { CompatibilityNeed, Finding, Notice } from '../risk/finding.js';
 

@@ -1,7 +1,7 @@
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { DeviceIntake } from '../mitigation/domain-plan.js';
-import { MODES, type Mode } from '../policy/policy-document.js';
+import { MODES, type Mode } from '../policy/policy-terms.js';
 import { findRule, type PlacedRule } from '../policy/policy-evaluation.js';
 import type { Exposure } from '../risk/exposure.js';
 import type { Finding } from '../risk/finding.js';

@@ -14,28 +14,20 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { EXPOSURE_NAMES, type Exposure } from '../risk/exposure.js';
-import { MECHANISMS, type MechanismName } from '../mitigation/mechanism.js';
+import type { MechanismName } from '../mitigation/mechanism.js';
+import {
+  ALLOWED_MECHANISMS,
+  CHANGE_PERMISSIONS,
+  KNOWLEDGE,
+  MODES,
+  UNCOVERED_ACTIONS,
+  type ChangePermission,
+  type Knowledge,
+  type Mode,
+  type UncoveredAction,
+} from './policy-terms.js';
 
 export const POLICY_API_VERSION = 'vfio-warden.dev/v1';
-
-/** `off`: not looked at. `observe`: decided and recorded, nothing changed. `enforce`: changed. */
-export const MODES = ['off', 'observe', 'enforce'] as const;
-export type Mode = (typeof MODES)[number];
-
-/** When the guest-visible topology may change: never, only for a domain that has not run yet, or always. */
-export const CHANGE_PERMISSIONS = ['never', 'before-first-run', 'always'] as const;
-export type ChangePermission = (typeof CHANGE_PERMISSIONS)[number];
-
-/** What to do with a required exposure that no allowed mechanism closes. */
-export const UNCOVERED_ACTIONS = ['warn', 'deny'] as const;
-export type UncoveredAction = (typeof UNCOVERED_ACTIONS)[number];
-
-/** How exactly the risk database knows the device: by its ids, or by its class only. */
-export const KNOWLEDGE = ['device', 'class'] as const;
-export type Knowledge = (typeof KNOWLEDGE)[number];
-
-/** The mechanisms that a rule may name; `deny` follows from `uncovered`. */
-export const ALLOWED_MECHANISMS = MECHANISMS.filter((name) => name !== 'deny');
 
 const ID4 = /^[0-9a-f]{4}$/;
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/;

@@ -1,6 +1,7 @@
 import type { PciFunction } from '../pci/pci-function.js';
 import type { Bdf } from '../pci/bdf.js';
-import type { DeviceSelector, DomainSelector, Knowledge, PolicyRule } from './policy-document.js';
+import type { DeviceSelector, DomainSelector, PolicyRule } from './policy-document.js';
+import type { Knowledge } from './policy-terms.js';
 
 /** A rule with where it stands, as decisions name it. */
 export interface PlacedRule {

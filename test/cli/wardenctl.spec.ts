@@ -56,7 +56,7 @@ describe('wardenctl', () => {
     );
     const json = await wardenctl(['evaluate', nvme, '--json', '--at', '2026-01-01T00:00:00Z', ...BY_EXAMPLE]);
     expect(JSON.parse(json.stdout)).toMatchObject({
-      decision: { inputs: { evaluatedAt: '2026-01-01T00:00:00Z' } },
+      decision: { inputs: { evaluatedAt: '2026-01-01T00:00:00.000Z' } },
     });
   });
 
@@ -82,6 +82,7 @@ describe('wardenctl', () => {
       /0000:99:00\.0: .*no such function/,
     ],
     ['ids that are none', ['risks', 'lookup', 'nvidia'], /no PCI ids/],
+    ['a time that is none', ['evaluate', '-', '--at', 'soon', ...BY_EXAMPLE], /--at: soon is no time/],
     ['an unknown option', ['evaluate', '--nonsense'], /unknown option/],
   ])('ends with 2 for %s, and names the place and the remedy', async (_, args, message) => {
     const { code, stderr } = await wardenctl(args, '<domain>');
@@ -121,6 +122,10 @@ describe('wardenctl', () => {
   it('tells what the risk database says of a device, and whether policies are valid', async () => {
     const risks = await wardenctl(['risks', 'lookup', '19ee:4000', '--json']);
     expect(JSON.stringify(JSON.parse(risks.stdout))).toMatch(/unassigned-extended/);
+    const told = await wardenctl(['risks', 'lookup', '0000:af:00.0', ...INVENTORY]);
+    expect(told.stdout).toMatch(
+      /Risks[^]*unassigned-extended[^]*must stay reachable[^]*0x704[^]*mirror config space[^]*BAR0/,
+    );
     expect((await wardenctl(['policy', 'validate', 'policies'])).stdout).toMatch(/^valid: 3 rules/);
   });
 });

@@ -5,15 +5,14 @@ import { escapeAttribute } from '../../src/domain-xml/insertion.js';
 import { UNPROBED_HOST, type HostCapabilities } from '../../src/host/host-capabilities.js';
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
 import { Inventory } from '../../src/pci/inventory.js';
+import { type PolicyRule, type RuleMatch } from '../../src/policy/policy-document.js';
 import {
   ALLOWED_MECHANISMS,
   CHANGE_PERMISSIONS,
   KNOWLEDGE,
   MODES,
   UNCOVERED_ACTIONS,
-  type PolicyRule,
-  type RuleMatch,
-} from '../../src/policy/policy-document.js';
+} from '../../src/policy/policy-terms.js';
 import type { PolicySet } from '../../src/policy/policy-evaluation.js';
 import { EXPOSURE_NAMES, type Exposure } from '../../src/risk/exposure.js';
 import { HOST_FUNCTIONS, STOCK_QEMU } from './sample-host.js';
