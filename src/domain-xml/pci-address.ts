@@ -18,6 +18,8 @@ export function samePciAddress(a: PciAddress | undefined, b: PciAddress | undefi
  * decimal. Reading it differently would let a document name one device to us and another to libvirt.
  */
 export function parseLibvirtUint(text: string): number | undefined {
+  // How libvirt writes it, and nearly everybody else.
+  if (/^0x[0-9a-f]{1,8}$/.test(text)) return Number(text);
   const match = /^[ \t\n\v\f\r]*\+?(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))$/i.exec(text);
   if (!match) return undefined;
   const value = match[1] ? parseInt(match[1], 16) : match[2] ? parseInt(match[2], 8) : Number(match[3]);

@@ -93,10 +93,7 @@ function readController(element: XmlElement): Controller {
     );
   }
   const base = readDevice('controller', '', element, attribute(element, 'model'));
-  if (type === 'usb' && base.model === 'none') {
-    delete base.addressType;
-    delete base.pci;
-  }
+  if (type === 'usb' && base.model === 'none') forgetAddress(base);
   const controller: Controller = {
     ...base,
     kind: 'controller',
@@ -119,9 +116,12 @@ export function readVideos(elements: XmlElement[]): GuestDevice[] {
     const type = attribute(childNamed(element, 'model'), 'type');
     return readDevice('video', `video:${ordinal}`, element, type === 'default' ? '' : type);
   });
-  if (videos[0]?.model === 'none') {
-    delete videos[0].addressType;
-    delete videos[0].pci;
-  }
+  if (videos[0]?.model === 'none') forgetAddress(videos[0]);
   return videos;
+}
+
+/** A device of model `none` is not there, whatever address is written. */
+function forgetAddress(device: GuestDevice): void {
+  device.addressType = undefined;
+  device.pci = undefined;
 }

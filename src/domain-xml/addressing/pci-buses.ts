@@ -71,9 +71,9 @@ class Bus {
   readonly firstSlot: number;
   readonly lastSlot: number;
   /** One bit per function in use. */
-  readonly slots = new Uint8Array(LAST_SLOT + 1);
-  /** Slots whose first device shares them. */
-  readonly aggregates = new Set<number>();
+  readonly slots: number[] = Array.from({ length: LAST_SLOT + 1 }, () => 0);
+  /** One bit per slot whose first device shares it. */
+  aggregates = 0;
 
   constructor(
     readonly model: string,
@@ -159,7 +159,7 @@ export class PciBuses {
     const bus = this.buses[address.bus]!;
     const taken = bus.slots[address.slot]!;
     if (taken & (1 << address.function)) refuses(address, 'it is used twice');
-    if (taken === 0 && flags & CONNECT.aggregate) bus.aggregates.add(address.slot);
+    if (taken === 0 && flags & CONNECT.aggregate) bus.aggregates |= 1 << address.slot;
     bus.slots[address.slot] = taken | (1 << address.function);
   }
 
@@ -245,7 +245,7 @@ function suits(bus: Bus, index: number, flags: number, prescribed: boolean): boo
 function freeFunction(bus: Bus, slot: number, flags: number, fn: number | undefined): number | undefined {
   const taken = bus.slots[slot]!;
   if (taken === 0) return fn ?? 0;
-  if (!(flags & CONNECT.aggregate) || !bus.aggregates.has(slot)) return undefined;
+  if (!(flags & CONNECT.aggregate) || !(bus.aggregates & (1 << slot))) return undefined;
   if (fn !== undefined) return taken & (1 << fn) ? undefined : fn;
   for (let candidate = 0; candidate < 8; candidate++) {
     if (!(taken & (1 << candidate))) return candidate;
