@@ -94,9 +94,15 @@ function readController(element: XmlElement): Controller {
   }
   const base = readDevice('controller', '', element, attribute(element, 'model'));
   if (type === 'usb' && base.model === 'none') forgetAddress(base);
+  // Field by field: spread over objects of several shapes, V8 makes a shape for each controller, and the collector pays.
   const controller: Controller = {
-    ...base,
     kind: 'controller',
+    key: base.key,
+    element,
+    model: base.model,
+    addressType: base.addressType,
+    pci: base.pci,
+    flags: base.flags,
     type,
     index: index === undefined ? undefined : Number(index),
     companion: childNamed(element, 'master') !== undefined,
