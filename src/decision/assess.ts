@@ -32,9 +32,11 @@ export function assessDevice(
   const seen = fn && exposuresOf(fn);
   const known = fn && risks.assess(fn);
   const certainty = seen ? 'seen' : 'assumed';
-  const findings = (seen ?? EXPOSURES_ASSUMED).map((finding): Finding => {
-    const risk = known?.risks.find(({ exposure }) => exposure === finding.exposure)?.risk;
-    return { ...finding, certainty, ...(risk && { risk }) };
+  const findings = (seen ?? EXPOSURES_ASSUMED).map(({ exposure, parts, detail }): Finding => {
+    const finding: Finding = { exposure, parts, certainty, detail };
+    const named = known?.risks.find((risk) => risk.exposure === exposure);
+    if (named) finding.risk = named.risk;
+    return finding;
   });
   for (const { exposure, trapped, risk } of known?.risks ?? []) {
     if (exposure !== 'config-mirror-in-bar') continue;

@@ -90,56 +90,56 @@ function assignedByElement(element: XmlElement, source: Source): AssignedDevice[
     if (type === 'hostdev') return sourceType === 'usb' ? [] : [fromSource('interface', element, source)];
     const network = attribute(childNamed(element, 'source'), 'network');
     if (type === 'network' && network !== undefined) {
-      return [{ ...common('network', element, source), reference: network }];
+      const device = deviceAt('network', element, source);
+      device.reference = network;
+      return [device];
     }
     return [];
   }
   return element.name === 'disk' ? nvmeSources(element, element, source) : [];
 }
 
-function common(carrier: Carrier, element: XmlElement, { text, placeOf }: Source) {
+/** What every carrier has in common. Fields are set one by one: this runs for each device of each document. */
+function deviceAt(carrier: Carrier, element: XmlElement, { text, placeOf }: Source): AssignedDevice {
   const address = childNamed(element, 'address');
   const addressType = attribute(address, 'type');
-  const alias = attribute(childNamed(element, 'alias'), 'name');
-  return {
+  const device: AssignedDevice = {
     carrier,
     element,
     place: placeOf(element.start),
     plugged: addressType !== 'unassigned',
-    ...(address && addressType === 'pci' && guestAddress(address, text)),
-    ...(alias !== undefined && { alias }),
   };
+  if (address && addressType === 'pci') {
+    const { domain, bus, slot, function: fn } = readPciAddress(address, text);
+    // `<address type='pci'/>` alone asks libvirt to choose (virPCIDeviceAddressIsEmpty).
+    if (domain || bus || slot || fn) device.guestAddress = { domain, bus, slot, function: fn };
+  }
+  const alias = attribute(childNamed(element, 'alias'), 'name');
+  if (alias !== undefined) device.alias = alias;
+  return device;
 }
 
-function guestAddress(address: XmlElement, text: string): { guestAddress?: PciAddress } {
-  // `<address type='pci'/>` alone asks libvirt to choose (virPCIDeviceAddressIsEmpty).
-  const read = readPciAddress(address, text);
-  return read.domain || read.bus || read.slot || read.function ? { guestAddress: read } : {};
-}
-
-function fromSource(carrier: Carrier, element: XmlElement, source: Source): AssignedDevice {
-  const address = childNamed(childNamed(element, 'source'), 'address');
-  return {
-    ...common(carrier, element, source),
-    ...(address && { source: formatBdf(readPciAddress(address, source.text)) }),
-  };
+function fromSource(carrier: Carrier, element: XmlElement, source: Source, layer = element): AssignedDevice {
+  const device = deviceAt(carrier, element, source);
+  const address = childNamed(childNamed(layer, 'source'), 'address');
+  if (address) device.source = formatBdf(readPciAddress(address, source.text));
+  return device;
 }
 
 function mediated(element: XmlElement, source: Source): AssignedDevice {
+  const device = deviceAt('mdev', element, source);
   const uuid = attribute(childNamed(childNamed(element, 'source'), 'address'), 'uuid');
-  return { ...common('mdev', element, source), ...(uuid !== undefined && { reference: uuid }) };
+  if (uuid !== undefined) device.reference = uuid;
+  return device;
 }
 
 /** A disk, one of its backing stores, or the target of a block copy may be an NVMe controller of the host. */
 function nvmeSources(disk: XmlElement, layer: XmlElement, source: Source): AssignedDevice[] {
   const own: AssignedDevice[] = [];
   if (attribute(layer, 'type') === 'nvme') {
-    const address = childNamed(childNamed(layer, 'source'), 'address');
-    own.push({
-      ...common('nvme-disk', disk, source),
-      plugged: false,
-      ...(address && { source: formatBdf(readPciAddress(address, source.text)) }),
-    });
+    const device = fromSource('nvme-disk', disk, source, layer);
+    device.plugged = false;
+    own.push(device);
   }
   const deeper = layer.children.filter((child) => child.name === 'backingStore' || child.name === 'mirror');
   return [...own, ...deeper.flatMap((child) => nvmeSources(disk, child, source))];
