@@ -142,17 +142,14 @@ function planCases(
 function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): DeviceDecision {
   const { device, assessment, placedRule, mode, intake } = entry;
   const plan = group.plans.get(device)!;
-  const fn = intake.function;
   return {
     carrier: device.carrier,
     place: device.place,
-    ...(device.source && { source: device.source }),
-    ...(device.reference !== undefined && { reference: device.reference }),
-    ...(device.guestAddress && { guestAddress: formatBdf(device.guestAddress) }),
-    ...(fn && { function: { vendor: fn.vendor, device: fn.device, class: fn.class, kind: fn.kind } }),
-    ...(placedRule && {
-      rule: { policy: placedRule.policy, name: placedRule.rule.name, file: placedRule.file },
-    }),
+    source: device.source,
+    reference: device.reference,
+    guestAddress: device.guestAddress && formatBdf(device.guestAddress),
+    function: intake.function && idsOf(intake.function),
+    rule: placedRule && { policy: placedRule.policy, name: placedRule.rule.name, file: placedRule.file },
     mode,
     required: [...intake.required],
     findings: assessment.findings,
@@ -162,6 +159,15 @@ function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): Devic
     movedAlong: enforced.movedAlong.includes(device),
     verdict: verdictOf(entry, plan),
   };
+}
+
+function idsOf({
+  vendor,
+  device,
+  class: classCode,
+  kind,
+}: PciFunction): NonNullable<DeviceDecision['function']> {
+  return { vendor, device, class: classCode, kind };
 }
 
 function problemsOf(device: AssignedDevice, assessment: Assessment): Problem[] {

@@ -27,9 +27,9 @@ export function judgeDevice(
   const fn = device.source && input.inventory.get(device.source);
   const assessment = assessDevice(device, fn, input.risks);
   const placedRule = findRule(input.policy, {
-    domain: { name: document.name, ...(document.uuid !== undefined && { uuid: document.uuid }) },
-    ...(device.source && { source: device.source }),
-    ...(fn && { function: fn }),
+    domain: { name: document.name, uuid: document.uuid },
+    source: device.source,
+    function: fn,
     knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
   });
   const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
@@ -46,7 +46,7 @@ export function judgeDevice(
       needs: assessment.needs,
       required: mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment),
       allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
-      ...(changeRefused !== undefined && { changeRefused }),
+      changeRefused,
     },
   };
 }

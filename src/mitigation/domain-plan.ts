@@ -132,7 +132,7 @@ function planOne(
     needs: intake.needs,
     required: intake.required,
     allowed: intake.allowed,
-    ...(intake.changeRefused !== undefined && { changeRefused: intake.changeRefused }),
+    changeRefused: intake.changeRefused,
     excluded,
     inEffect: inEffect(context, intake.device, given),
   });
