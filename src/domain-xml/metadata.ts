@@ -2,7 +2,7 @@ import { sha256 } from '../canonical-json.js';
 import type { DomainDocument } from './domain-document.js';
 import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
 import { applySplices, invertSplices, type Splice } from './splice.js';
-import { attribute, childNamed, localName, namespaceOf, type XmlElement } from './xml-reader.js';
+import { childNamed, localName, namespaceOf, type XmlElement } from './xml-reader.js';
 
 /** Namespace of our element below `<metadata>`; libvirt keeps one element a namespace and passes it through. */
 export const WARDEN_NAMESPACE = 'https://vfio-warden.dev/domain/1';
@@ -88,11 +88,6 @@ export function readUndoRecord(own: XmlElement): UndoRecord | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Decision id that our element carries. */
-export function decisionOf(own: XmlElement): string | undefined {
-  return attribute(own, 'decision');
 }
 
 function isUndoRecord(value: unknown): value is UndoRecord {

@@ -5,11 +5,6 @@ import { findMetadata, readUndoRecord } from './metadata.js';
 import { applySplices, type Splice } from './splice.js';
 import { placeOf } from './xml-reader.js';
 
-/** Whether a document carries edits of ours. */
-export function carriesEdits(text: string): boolean {
-  return findMetadata(readDomain(text).root) !== undefined;
-}
-
 /**
  * Takes the last edits of ours back: `undo(edit(x)) === x`, byte for byte.
  *

@@ -2,7 +2,7 @@ import { conventionalBus } from './conventional-bus.js';
 import { i440fx } from './i440fx.js';
 import { kernelGuard } from './kernel-guard.js';
 import { kernelParameters } from './kernel-parameters.js';
-import type { Mechanism, MechanismName } from './mechanism.js';
+import type { Mechanism } from './mechanism.js';
 import { qemuConfigFilter } from './qemu-config-filter.js';
 
 /** Every mechanism that closes something, least disruptive first; `deny` closes nothing and is the last resort. */
@@ -13,7 +13,3 @@ export const CLOSING_MECHANISMS: readonly Mechanism[] = [
   conventionalBus,
   i440fx,
 ];
-
-export function mechanismNamed(name: MechanismName): Mechanism | undefined {
-  return CLOSING_MECHANISMS.find((mechanism) => mechanism.name === name);
-}

@@ -20,7 +20,6 @@ export function hasCapability(layout: ConfigSpaceLayout, extended: boolean, id: 
   return layout.complete ? false : undefined;
 }
 
-export const hasPowerManagement = (layout: ConfigSpaceLayout) => hasCapability(layout, false, CAP.PM);
 export const hasVpd = (layout: ConfigSpaceLayout) => hasCapability(layout, false, CAP.VPD);
 export const hasAer = (layout: ConfigSpaceLayout) => hasCapability(layout, true, ECAP.AER);
 
