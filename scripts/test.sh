@@ -5,8 +5,9 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh
 npm run --silent lint
 npm test
-corpus=${CORPUS_DIR:-../shared/corpus/libvirt-xml}
-if [ -d "$corpus" ]; then
-	npm run --silent corpus -- "$corpus"
-fi
-npm run --silent corpus -- test/fixtures/domains
+# Larger collections beside the checkout are used where they are; the project's own small ones always.
+set -- test/fixtures/domains
+for corpus in "${CORPUS_DIR:-../shared/corpus/libvirt-xml}" ../shared/data/nova ../shared/data/kubevirt; do
+	[ ! -d "$corpus" ] || set -- "$@" "$corpus"
+done
+npm run --silent corpus -- "$@"

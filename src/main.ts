@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createApp } from './create-app.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { loadBasis } from './decision/load-basis.js';
 import { readPciIds } from './pci/pci-ids-file.js';
-import { refusalsOf } from './located-error.js';
+import { LocatedError, refusalsOf } from './located-error.js';
 
 const logger = new Logger('vfio-warden');
 
@@ -20,7 +20,7 @@ async function start(settings: Settings): Promise<void> {
   if (settings.listen.startsWith('unix:')) {
     const path = settings.listen.slice('unix:'.length);
     await mkdir(dirname(path), { recursive: true });
-    await rm(path, { force: true });
+    await removeOldSocket(path);
     await app.listen(path);
     // The socket's mode is the API's access control.
     await chmod(path, 0o660);
@@ -32,6 +32,16 @@ async function start(settings: Settings): Promise<void> {
   logger.log(
     `listening on ${settings.listen}, host switch ${settings.mode}, policy ${basis.policy.revision.slice(0, 12)}`,
   );
+}
+
+/** A socket of an earlier run is in the way of a new one; anything else at that path is somebody's file. */
+async function removeOldSocket(path: string): Promise<void> {
+  const present = await lstat(path).catch(() => undefined);
+  if (!present) return;
+  if (!present.isSocket()) {
+    throw new LocatedError('it is there already, and no socket', path, 'Name another path in WARDEN_LISTEN.');
+  }
+  await rm(path);
 }
 
 try {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FILTER_HOST, GUARDED_HOST, PARAMETER_HOST } from '../../test/fixtures/hosts.js';
 import { decideAbout, domain, hostdev, policyOf, risksOf } from '../../test/fixtures/scenario.js';
 import { undoEdits } from '../domain-xml/undo.js';
+import { explain } from './explanation.js';
 
 const NVME = '0000:81:00.0';
 const GPU = '0000:af:00.0';
@@ -64,6 +65,18 @@ describe('a domain with an NVMe controller on a stock host', () => {
     expect(decision.verdict).toBe('denied');
     expect(result).toBe(xml);
     expect(decision.edits).toEqual([]);
+  });
+
+  it('is not said to be changed where another device of the domain gets it refused', () => {
+    const mixed = policyOf(
+      "{ name: nvme, match: { devices: [{ class: '0108' }] }, mode: enforce, require: [unassigned-extended], mitigations: [conventional-bus], topologyChange: always }",
+      '{ name: rest, mode: enforce, require: [bar-mmio], mitigations: [], uncovered: deny }',
+    );
+    const { decision, xml: result } = decideAbout(domain(hostdev(NVME) + hostdev(TG3)), { policy: mixed });
+    expect(decision.verdict).toBe('denied');
+    expect(result).not.toContain('pcie-to-pci-bridge');
+    expect(explain(decision)).toMatch(/would do +conventional-bus/);
+    expect(explain(decision)).not.toMatch(/^ +done/m);
   });
 });
 

@@ -69,8 +69,9 @@ function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameF
     texts.forEach((text, index) => lines.push(`  ${(index === 0 ? label : '').padEnd(11)}${text}`));
   };
 
-  detail('done', device.mode === 'enforce' ? plan.mechanisms.map(describeMechanism) : []);
-  detail('would do', device.mode === 'observe' ? plan.mechanisms.map(describeMechanism) : []);
+  // Of a domain that is refused nothing is changed, whatever was planned for its devices.
+  const done = device.mode === 'enforce' && decision.verdict !== 'denied';
+  detail(done ? 'done' : 'would do', plan.mechanisms.map(describeMechanism));
   detail(
     'in effect',
     plan.alreadyClosed.map(({ by, exposures }) => `${by} closes ${exposures.join(', ')}`),

@@ -1,6 +1,6 @@
 /**
  * What a probe found out about one mechanism on this host.
- * - `ready`: seen working here since boot; may be relied upon
+ * - `ready`: in force here now, by what `detail` says was looked at; may be relied upon
  * - `absent`: looked for and not there
  * - `unknown`: not looked for, or the probe failed; never relied upon
  */
