@@ -1,0 +1,81 @@
+import type { Verdict } from '../decision/decision.js';
+import type {
+  DecisionRecord,
+  DecisionSummary,
+  DomainRecord,
+  EventKind,
+  EventRecord,
+  StoredEvent,
+} from './records.js';
+
+/** One page of a list, newest first. */
+export interface Page<T> {
+  items: T[];
+  /** Give it as `cursor` to get what follows; absent on the last page. */
+  next?: string;
+}
+
+export interface Paging {
+  /** 1 to 1000. */
+  limit: number;
+  cursor?: string;
+}
+
+export interface DecisionQuery extends Paging {
+  /** Name or UUID. */
+  domain?: string;
+  /** BDF. */
+  device?: string;
+  verdict?: Verdict;
+  host?: string;
+  /** ISO 8601; `since` is included, `until` is not. */
+  since?: string;
+  until?: string;
+}
+
+export interface EventQuery extends Paging {
+  decisionId?: string;
+  /** Name or UUID. */
+  domain?: string;
+  kind?: EventKind;
+  host?: string;
+}
+
+export interface DomainQuery extends Paging {
+  host?: string;
+  active?: boolean;
+  unprotected?: boolean;
+  /** BDF. */
+  device?: string;
+  /** Finds by libvirt name, UUID, or what the owner is called: instance name, project id or name, flavor. */
+  text?: string;
+}
+
+/** Something to be written; a batch is written whole or not at all. */
+export type Entry =
+  | { type: 'decision'; record: DecisionRecord }
+  | { type: 'event'; record: EventRecord }
+  | { type: 'domain'; record: DomainRecord }
+  | { type: 'domain-gone'; host: string; uuid: string };
+
+/** How long decisions and events are kept; what a domain's record refers to is kept longer. */
+export interface Retention {
+  days: number;
+  decisions: number;
+}
+
+/** The data layer: SQLite or PostgreSQL behind it. Every method rejects while the database is away. */
+export interface Store {
+  write(batch: readonly Entry[]): Promise<void>;
+  decision(id: string): Promise<DecisionRecord | undefined>;
+  decisions(query: DecisionQuery): Promise<Page<DecisionSummary>>;
+  events(query: EventQuery): Promise<Page<StoredEvent>>;
+  /** A domain of one host by UUID, libvirt name or instance name. */
+  domain(host: string, key: string): Promise<DomainRecord | undefined>;
+  domains(query: DomainQuery): Promise<Page<DomainRecord>>;
+  /** Deletes what is older or more than retention says; returns how many decisions went. */
+  prune(retention: Retention, now: Date): Promise<number>;
+  /** Whether it answers; rejects with the reason where it does not. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
