@@ -3,7 +3,12 @@ import type { Inventory } from '../pci/inventory.js';
 import type { Mode } from '../policy/policy-terms.js';
 import type { PolicySet } from '../policy/policy-evaluation.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
-import type { DomainState } from './decision.js';
+import type { DomainState, GuestHardware } from './decision.js';
+
+/** A device element as a client sends it to attach it. */
+export interface AttachedDevice {
+  xml: string;
+}
 
 /** Everything a decision is made of. */
 export interface DecideInput {
@@ -16,6 +21,15 @@ export interface DecideInput {
   /** ISO 8601, UTC. */
   evaluatedAt: string;
   domainState: DomainState;
+  /** `fixed` at restore and migration: the document must describe the hardware that the guest has in its memory. */
+  guestHardware: GuestHardware;
+  /**
+   * BDFs of functions that this domain has run with where an edit of ours had put them: the same edit again is no change
+   * for its guest, though a template may not know of it.
+   */
+  ranRestricted: readonly string[];
+  /** A device that is to be attached to the domain of `xml`; then the decision is about that device alone. */
+  attach?: AttachedDevice;
   /** The switch of the host: lowers every rule's mode to at most this. */
   hostMode: Mode;
   /** Libvirt networks with `<forward mode='hostdev'>`. */

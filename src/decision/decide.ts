@@ -2,6 +2,7 @@ import { sha256 } from '../canonical-json.js';
 import { assignPciAddresses } from '../domain-xml/addressing/address-plan.js';
 import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
+import { plugIn } from '../domain-xml/plug-in.js';
 import { readDomain, type DomainDocument } from '../domain-xml/domain-document.js';
 import { machineFamily } from '../domain-xml/machine.js';
 import { writeMetadata } from '../domain-xml/metadata.js';
@@ -24,7 +25,7 @@ import { verdictOf, worstOf } from './verdict.js';
 
 export interface DecideResult {
   decision: Decision;
-  /** The document to use instead; the very same text where nothing is to be changed. */
+  /** The document (of an attached device: the device) to use instead; the very same text where nothing is to be changed. */
   xml: string;
 }
 
@@ -38,7 +39,8 @@ const REVISION_DIGITS = 16;
  * @throws LocatedError where the document cannot be read
  */
 export function decide(input: DecideInput): DecideResult {
-  const document = readDomain(input.xml);
+  const attachment = input.attach && plugIn(input.xml, input.attach.xml);
+  const document = readDomain(attachment?.text ?? input.xml);
   const inputs = inputsOf(input);
   const id = `wd-${sha256(inputs).slice(0, 24)}`;
   const context = planContext(input, document);
@@ -46,6 +48,7 @@ export function decide(input: DecideInput): DecideResult {
     .filter(
       (device) => device.carrier !== 'network' || input.hostdevNetworks.includes(device.reference ?? ''),
     )
+    .filter((device) => !attachment || attachment.holds(device.element))
     .map((device) => judgeDevice(input, document, device));
 
   // Enforced devices are planned together, since they share bridges and the machine; observed ones apart, since what is
@@ -78,6 +81,7 @@ export function decide(input: DecideInput): DecideResult {
     moves: verdict === 'denied' ? [] : enforced.moves.map(({ device, from, to }) => ({ device, from, to })),
     problems: cases.flatMap(({ device, assessment }) => problemsOf(device, assessment)),
   };
+  if (attachment) return { decision, xml: attachment.withEdits(edits.flatMap(({ splices }) => splices)) };
   return { decision, xml: edits.length === 0 ? input.xml : rewrite(document, decision, enforced) };
 }
 
@@ -90,6 +94,9 @@ function inputsOf(input: DecideInput): DecisionInputs {
     risks: input.risks.revision,
     evaluatedAt: input.evaluatedAt,
     domainState: input.domainState,
+    guestHardware: input.guestHardware,
+    ranRestricted: input.ranRestricted.toSorted(),
+    ...(input.attach && { attach: sha256(input.attach.xml) }),
     hostMode: input.hostMode,
     hostdevNetworks: input.hostdevNetworks.toSorted(),
   };
@@ -119,6 +126,7 @@ function planContext(input: DecideInput, document: DomainDocument): PlanContext 
     hostKnowledge,
     family: machineFamily(arch, type ?? host.defaultMachine),
     addresses: assignPciAddresses(document.root, hostKnowledge),
+    plugging: input.attach !== undefined,
   };
 }
 

@@ -3,7 +3,8 @@ import type { Inventory } from '../pci/inventory.js';
 import type { Mode } from '../policy/policy-terms.js';
 import type { PolicySet } from '../policy/policy-evaluation.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
-import type { DomainState } from './decision.js';
+import type { AttachedDevice } from './decide-input.js';
+import type { DomainState, GuestHardware } from './decision.js';
 import { decide, type DecideResult } from './decide.js';
 
 /** What every decision of this host starts from; replaced as a whole when one part changes. */
@@ -18,6 +19,9 @@ export interface DecisionBasis {
 export interface EvaluationRequest {
   xml: string;
   domainState: DomainState;
+  guestHardware?: GuestHardware;
+  ranRestricted?: readonly string[];
+  attach?: AttachedDevice;
   hostdevNetworks: readonly string[];
   /** ISO 8601, UTC. */
   evaluatedAt: string;
@@ -29,6 +33,6 @@ export class DecisionService {
 
   /** @throws LocatedError where the document cannot be read */
   evaluate(request: EvaluationRequest): DecideResult {
-    return decide({ ...this.basis, ...request });
+    return decide({ ...this.basis, guestHardware: 'may-change', ranRestricted: [], ...request });
   }
 }

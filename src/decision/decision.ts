@@ -19,6 +19,10 @@ export type Verdict = 'unrestricted' | 'exempt' | 'observed' | 'restricted' | 'd
 export const DOMAIN_STATES = ['new', 'has-run', 'unknown'] as const;
 export type DomainState = (typeof DOMAIN_STATES)[number];
 
+/** Whether a decision may change what hardware the guest sees. */
+export const GUEST_HARDWARE = ['may-change', 'fixed'] as const;
+export type GuestHardware = (typeof GUEST_HARDWARE)[number];
+
 /** What a decision was made of; the same inputs give the same decision, byte for byte. */
 export interface DecisionInputs {
   /** SHA-256 of the document's text. */
@@ -30,6 +34,11 @@ export interface DecisionInputs {
   /** ISO 8601, UTC. */
   evaluatedAt: string;
   domainState: DomainState;
+  guestHardware: GuestHardware;
+  /** BDFs, sorted. */
+  ranRestricted: string[];
+  /** SHA-256 of the text of the device that is attached. */
+  attach?: string;
   hostMode: Mode;
   /** Libvirt networks that hand out host functions, as the caller knows them. */
   hostdevNetworks: string[];

@@ -7,7 +7,6 @@ import type { Exposure } from '../risk/exposure.js';
 import type { Finding } from '../risk/finding.js';
 import { assessDevice, type Assessment } from './assess.js';
 import type { DecideInput } from './decide-input.js';
-import type { DomainState } from './decision.js';
 
 /** One device on its way through the pipeline. */
 export interface DeviceCase {
@@ -33,7 +32,7 @@ export function judgeDevice(
     knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
   });
   const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
-  const changeRefused = whyUnchanged(placedRule, input.domainState);
+  const changeRefused = whyUnchanged(placedRule, input, device);
   return {
     device,
     assessment,
@@ -64,13 +63,22 @@ function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<
   return new Set(findings.filter(requires).map(({ exposure }) => exposure));
 }
 
-function whyUnchanged(placed: PlacedRule | undefined, state: DomainState): string | undefined {
+function whyUnchanged(
+  placed: PlacedRule | undefined,
+  { domainState, guestHardware, ranRestricted, attach }: DecideInput,
+  { source }: AssignedDevice,
+): string | undefined {
+  if (guestHardware === 'fixed') {
+    return 'the guest comes with its memory (restore or migration), so its hardware must stay what it was';
+  }
   switch (placed?.rule.topologyChange ?? 'never') {
     case 'always':
       return undefined;
     case 'before-first-run':
-      if (state === 'new') return undefined;
-      return state === 'has-run'
+      // A device that is attached now is none that the guest has seen.
+      if (domainState === 'new' || attach) return undefined;
+      if (source !== undefined && ranRestricted.includes(source)) return undefined;
+      return domainState === 'has-run'
         ? 'the domain has run, and the policy rule changes guest hardware before the first run only'
         : 'it is not known whether the domain has run, and the policy rule changes guest hardware before the first run only';
     case 'never':

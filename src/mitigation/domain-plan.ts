@@ -4,7 +4,7 @@ import { isConventionalBus } from '../domain-xml/addressing/pci-topology.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { MachineFamily } from '../domain-xml/machine.js';
-import { placeBehindBridges } from '../domain-xml/rewrite/bridge-placement.js';
+import { placeBehindBridges, placeOnPresentBridges } from '../domain-xml/rewrite/bridge-placement.js';
 import type { DocumentEdit, Move } from '../domain-xml/rewrite/document-edit.js';
 import { convertToI440fx } from '../domain-xml/rewrite/i440fx-conversion.js';
 import { movesBetween } from '../domain-xml/rewrite/moves.js';
@@ -37,6 +37,8 @@ export interface PlanContext {
   family: MachineFamily;
   /** Where libvirt would put everything, before any edit. */
   addresses: AddressPlan;
+  /** Whether the devices are plugged into a domain that is there: then they take places that it has. */
+  plugging: boolean;
 }
 
 /** What a device gets because of what is planned for others. */
@@ -72,7 +74,9 @@ export function planGroup(
   companions: readonly AssignedDevice[],
   given: GivenByOthers = NOTHING_GIVEN,
 ): GroupPlan {
-  const excluded = new Map<MechanismName, string>();
+  const excluded = new Map<MechanismName, string>(
+    context.plugging ? [['i440fx', 'a device that is plugged in cannot change the machine']] : [],
+  );
   // Each round either succeeds or excludes one more mechanism that changes the document.
   for (;;) {
     const plans = new Map(
@@ -107,7 +111,10 @@ export function planGroup(
         movers.some(({ source }) => source && device.source && sameSlot(source, device.source)),
     );
     const together = companions.filter((device) => movers.includes(device) || movedAlong.includes(device));
-    const placed = placeBehindBridges(context.document, together, context.addresses, context.hostKnowledge);
+    const { document, addresses, hostKnowledge } = context;
+    const placed = context.plugging
+      ? placeOnPresentBridges(document, together, addresses, hostKnowledge)
+      : placeBehindBridges(document, together, addresses, hostKnowledge);
     if (placed.ok) {
       const moved = new Set(movedAlong);
       for (const intake of intakes.filter(({ device }) => moved.has(device))) {

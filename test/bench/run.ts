@@ -123,6 +123,8 @@ for (const entries of ENTRIES) {
     risks: generatedRisks(entries),
     policy: forcing('conventional-bus'),
     domainState: 'new',
+    guestHardware: 'may-change',
+    ranRestricted: [],
     hostMode: 'enforce',
     hostdevNetworks: [],
   } as const;

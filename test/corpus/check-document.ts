@@ -92,6 +92,8 @@ function decideBy(xml: string, basis: Omit<DecisionBasis, 'policy'>, mechanism: 
     xml,
     evaluatedAt: '2026-01-01T00:00:00Z',
     domainState: 'new',
+    guestHardware: 'may-change',
+    ranRestricted: [],
     hostdevNetworks: [],
   });
 }

@@ -23,6 +23,8 @@ const basis = {
   policy: forcing('conventional-bus'),
   evaluatedAt: '2026-01-01T00:00:00Z',
   domainState: 'new',
+  guestHardware: 'may-change',
+  ranRestricted: [],
   hostMode: 'enforce',
   hostdevNetworks: ['vf-pool'],
 } as const;

@@ -38,6 +38,8 @@ const basis = {
   risks: generatedRisks(40),
   evaluatedAt: '2026-01-01T00:00:00Z',
   domainState: 'new',
+  guestHardware: 'may-change',
+  ranRestricted: [],
   hostMode: 'enforce',
   hostdevNetworks: ['vf-pool'],
 } as const;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { DecideInput } from '../../src/decision/decide-input.js';
-import { DOMAIN_STATES } from '../../src/decision/decision.js';
+import { DOMAIN_STATES, GUEST_HARDWARE } from '../../src/decision/decision.js';
 import { escapeAttribute } from '../../src/domain-xml/insertion.js';
 import { UNPROBED_HOST, type HostCapabilities } from '../../src/host/host-capabilities.js';
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
@@ -303,6 +303,8 @@ export const decideInput: fc.Arbitrary<Omit<DecideInput, 'risks'>> = fc.record({
   policy,
   evaluatedAt: fc.constant('2026-01-01T00:00:00Z'),
   domainState: fc.constantFrom(...DOMAIN_STATES),
+  guestHardware: fc.constantFrom(...GUEST_HARDWARE),
+  ranRestricted: fc.constant([]),
   hostMode: fc.constantFrom(...MODES, 'enforce' as const, 'enforce' as const),
   hostdevNetworks: fc.constantFrom<string[]>([], ['vf-pool']),
 });

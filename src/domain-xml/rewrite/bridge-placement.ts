@@ -96,6 +96,29 @@ export function placeBehindBridges(
   return best;
 }
 
+/** Puts devices that are plugged in on bridges that the domain has: it can get no new ones, and nothing else may move. */
+export function placeOnPresentBridges(
+  document: DomainDocument,
+  devices: readonly AssignedDevice[],
+  original: AddressPlan,
+  host: HostKnowledge,
+): Placement {
+  if (!original.certain) {
+    return { ok: false, reason: `guest addresses cannot be predicted: ${original.reasons.join('; ')}` };
+  }
+  const slots = guestSlots(devices, original);
+  const layout = slots && existingBridges(slots, original);
+  if (!layout) {
+    return {
+      ok: false,
+      reason: 'the domain has no conventional bridge with a free slot to plug the device into',
+    };
+  }
+  const attempt = tryLayout(document, layout, original, host, { controllers: false, addresses: false });
+  if (!attempt.ok || attempt.moves.length === 0) return attempt;
+  return { ok: false, reason: 'it would move other devices' };
+}
+
 function candidateLayouts(slots: readonly GuestSlot[], plan: CertainPlan): Layout[] {
   const shared = sharedBridges(slots, plan);
   // For the functions of one host slot a bridge for all and a bridge for each are the same.
