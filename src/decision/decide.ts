@@ -1,5 +1,5 @@
 import { sha256 } from '../canonical-json.js';
-import { assignPciAddresses } from '../domain-xml/addressing/address-plan.js';
+import { assignPciAddresses, type AddressPlan } from '../domain-xml/addressing/address-plan.js';
 import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import { plugIn } from '../domain-xml/plug-in.js';
@@ -120,12 +120,17 @@ function planContext(input: DecideInput, document: DomainDocument): PlanContext 
     hasDevice: (name) => devices?.has(name),
   };
   const { arch, type } = document.machine;
+  let addresses: AddressPlan | undefined;
   return {
     document,
     host,
     hostKnowledge,
     family: machineFamily(arch, type ?? host.defaultMachine),
-    addresses: assignPciAddresses(document.root, hostKnowledge),
+    // Worked out when first asked for: most domains have no assigned device.
+    get addresses() {
+      addresses ??= assignPciAddresses(document.root, hostKnowledge);
+      return addresses;
+    },
     plugging: input.attach !== undefined,
   };
 }

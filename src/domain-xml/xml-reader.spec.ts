@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LocatedError } from '../located-error.js';
-import { attribute, decodeXml, MAX_DEPTH, MAX_DOCUMENT_BYTES, namespaceOf, readXml } from './xml-reader.js';
+import { attribute, decodeXml, MAX_DEPTH, MAX_ELEMENTS, MAX_DOCUMENT_BYTES, namespaceOf, readXml } from './xml-reader.js';
 
 function refusal(text: string): LocatedError {
   try {
@@ -59,6 +59,12 @@ describe('reading XML', () => {
   it('refuses deep nesting without running out of stack', () => {
     expect(() => readXml('<a>'.repeat(MAX_DEPTH) + '</a>'.repeat(MAX_DEPTH))).not.toThrow();
     expect(refusal('<a>'.repeat(1_000_000)).problem).toMatch(/nested deeper/);
+  });
+
+  it('refuses more elements than any domain has, which would take time from other callers', () => {
+    const many = (count: number) => `<a>${'<b/>'.repeat(count - 1)}</a>`;
+    expect(readXml(many(MAX_ELEMENTS)).children).toHaveLength(MAX_ELEMENTS - 1);
+    expect(refusal(many(MAX_ELEMENTS + 1)).problem).toMatch(/more than 50000 elements/);
   });
 
   it('refuses what is larger than libvirt takes', () => {

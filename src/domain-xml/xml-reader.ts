@@ -7,6 +7,9 @@ export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 /** libxml2's limit without XML_PARSE_HUGE, as measured: libvirt takes 257 levels and refuses 258. */
 export const MAX_DEPTH = 257;
 
+/** The largest real domains have some ten thousand; each more takes time from every other caller. */
+export const MAX_ELEMENTS = 50_000;
+
 /** An attribute and where its value stands in the text, quotes excluded. */
 export interface XmlAttribute {
   name: string;
@@ -81,6 +84,7 @@ export function readXml(text: string): XmlElement {
   let root: XmlElement | undefined;
   let open: XmlElement | undefined;
   let depth = 0;
+  let elements = 0;
   let attributes = new Map<string, XmlAttribute>();
   const none: ReadonlyMap<string, XmlAttribute> = new Map();
 
@@ -105,6 +109,10 @@ export function readXml(text: string): XmlElement {
   });
   parser.on('opentag', (tag) => {
     depth += 1;
+    elements += 1;
+    if (elements > MAX_ELEMENTS) {
+      refuse(`the document has more than ${MAX_ELEMENTS} elements`, 'No domain needs so many: name fewer.');
+    }
     if (depth > MAX_DEPTH) {
       refuse(
         `elements are nested deeper than ${MAX_DEPTH} levels`,
