@@ -1,3 +1,4 @@
+import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import type { Inventory } from '../pci/inventory.js';
 import type { Mode } from '../policy/policy-terms.js';
@@ -14,6 +15,8 @@ export interface AttachedDevice {
 export interface DecideInput {
   /** The text of a `<domain>` document. */
   xml: string;
+  /** The same document, where the caller has read it already. */
+  document?: DomainDocument;
   inventory: Inventory;
   host: HostCapabilities;
   policy: PolicySet;

@@ -130,9 +130,9 @@ describe('a multi-function device', () => {
       [GPU, false],
       [GPU_AUDIO, true],
     ]);
-    const buses = [...xml.matchAll(/<address type='pci' domain='0x0000' bus='(0x..)' slot='0x0[12]'/g)].map(
-      ([, bus]) => bus,
-    );
+    const buses = [
+      ...xml.matchAll(/<\/source>\s*<address type='pci' domain='0x0000' bus='(0x..)' slot='0x0[12]'/g),
+    ].map(([, bus]) => bus);
     expect(new Set(buses).size).toBe(1);
     expect(buses).toHaveLength(2);
   });

@@ -40,7 +40,7 @@ const REVISION_DIGITS = 16;
  */
 export function decide(input: DecideInput): DecideResult {
   const attachment = input.attach && plugIn(input.xml, input.attach.xml);
-  const document = readDomain(attachment?.text ?? input.xml);
+  const document = attachment ? readDomain(attachment.text) : (input.document ?? readDomain(input.xml));
   const inputs = inputsOf(input);
   const id = `wd-${sha256(inputs).slice(0, 24)}`;
   const context = planContext(input, document);

@@ -30,22 +30,25 @@ export class DecisionRecorder {
   ) {}
 
   /**
-   * The decision about a document. One that changes nothing and has the same inputs as the last about that domain is that
-   * same decision, and not written again.
+   * The decision about a document, written down. One that changes nothing and has the same inputs as the last about that
+   * domain is that same decision.
    *
    * @throws LocatedError where the document cannot be read
    */
   decide(request: RecordedRequest, occasion: Occasion): DecideResult {
     const startedAt = performance.now();
-    const result = this.unchanged(
-      this.decisions.evaluate({ ...request, evaluatedAt: this.clock().toISOString() }),
-      occasion,
-    );
+    const result = this.record(this.evaluate(request), occasion);
     this.decided(result.decision, occasion, (performance.now() - startedAt) / 1000);
     return result;
   }
 
-  private unchanged(result: DecideResult, occasion: Occasion): DecideResult {
+  /** The decision without writing it down. @throws LocatedError where the document cannot be read */
+  evaluate(request: RecordedRequest): DecideResult {
+    return this.decisions.evaluate({ ...request, evaluatedAt: this.clock().toISOString() });
+  }
+
+  /** Writes a decision down, unless it is the last one about that domain once more; then it is that one. */
+  record(result: DecideResult, occasion: Occasion): DecideResult {
     const { decision } = result;
     const { evaluatedAt, ...others } = decision.inputs;
     const inputs = sha256({ ...others, surface: occasion.surface });

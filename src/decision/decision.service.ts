@@ -1,3 +1,4 @@
+import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import type { Inventory } from '../pci/inventory.js';
 import type { Mode } from '../policy/policy-terms.js';
@@ -18,6 +19,8 @@ export interface DecisionBasis {
 
 export interface EvaluationRequest {
   xml: string;
+  /** The same document, where the caller has read it already. */
+  document?: DomainDocument;
   domainState: DomainState;
   guestHardware?: GuestHardware;
   ranRestricted?: readonly string[];
@@ -29,10 +32,24 @@ export interface EvaluationRequest {
 
 /** The pipeline with this host's basis: what every surface calls. */
 export class DecisionService {
-  constructor(readonly basis: DecisionBasis) {}
+  private current: DecisionBasis;
+
+  constructor(basis: DecisionBasis) {
+    this.current = basis;
+  }
+
+  /** What decisions are made of now. */
+  get basis(): DecisionBasis {
+    return this.current;
+  }
+
+  /** Later decisions are made with these parts instead; a decision that is being made keeps the ones it began with. */
+  replace(parts: Partial<DecisionBasis>): void {
+    this.current = { ...this.current, ...parts };
+  }
 
   /** @throws LocatedError where the document cannot be read */
   evaluate(request: EvaluationRequest): DecideResult {
-    return decide({ ...this.basis, guestHardware: 'may-change', ranRestricted: [], ...request });
+    return decide({ ...this.current, guestHardware: 'may-change', ranRestricted: [], ...request });
   }
 }

@@ -62,6 +62,15 @@ export function findAssignedDevices(domain: XmlElement, text: string): AssignedD
   return found;
 }
 
+/**
+ * Finds the assigned devices that one device element stands for, as a client sends it to attach or detach it.
+ *
+ * @throws LocatedError where an address is none
+ */
+export function findAssignedInDevice(element: XmlElement, text: string): AssignedDevice[] {
+  return assignedByElement(element, { text, placeOf: placesIn(text) });
+}
+
 interface Source {
   text: string;
   placeOf: (offset: number) => string;

@@ -1,6 +1,12 @@
 import { sha256 } from '../canonical-json.js';
 import type { DomainDocument } from './domain-document.js';
 import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
+import {
+  isPlacementRecord,
+  joinPlacements,
+  recordPlacement,
+  type PlacementRecord,
+} from './placement-record.js';
 import { applySplices, invertSplices, type Splice } from './splice.js';
 import { childNamed, localName, namespaceOf, type XmlElement } from './xml-reader.js';
 
@@ -23,6 +29,8 @@ export interface UndoRecord {
   splices: Splice[];
   /** What our metadata element replaced, and how many code units around it came with it. */
   metadata: { before: number; after: number; replaced: string };
+  /** The same in terms that survive reformatting; absent where the edits did more than to place devices. */
+  placement?: PlacementRecord;
 }
 
 const CLOSING = '</warden:vfio-warden>';
@@ -42,6 +50,7 @@ export function writeMetadata(
 ): Splice {
   const measured = place(document, render(content, ''));
   const opening = measured.text.indexOf('<warden:vfio-warden');
+  const placement = placementSoFar(document, edits);
   const record: UndoRecord = {
     digest: sha256(applySplices(document.text, edits)),
     splices: invertSplices(document.text, edits),
@@ -50,8 +59,18 @@ export function writeMetadata(
       after: measured.text.length - measured.text.lastIndexOf(CLOSING) - CLOSING.length,
       replaced: document.text.slice(measured.start, measured.end),
     },
+    ...(placement && { placement }),
   };
   return place(document, render(content, escapeText(JSON.stringify(record))));
+}
+
+/** What these edits and those before them, which the document already carries, did together. */
+function placementSoFar(document: DomainDocument, edits: readonly Splice[]): PlacementRecord | undefined {
+  const now = recordPlacement(document, edits);
+  const own = findMetadata(document.root);
+  if (!own || !now) return now;
+  const before = readUndoRecord(own)?.placement;
+  return before && joinPlacements(before, now);
 }
 
 function place(document: DomainDocument, lines: readonly string[]): Splice {
@@ -100,7 +119,8 @@ function isUndoRecord(value: unknown): value is UndoRecord {
     ) &&
     isOffset(record.metadata?.before) &&
     isOffset(record.metadata.after) &&
-    typeof record.metadata.replaced === 'string'
+    typeof record.metadata.replaced === 'string' &&
+    (record.placement === undefined || isPlacementRecord(record.placement))
   );
 }
 

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { LocatedError } from '../located-error.js';
-import { attribute, decodeXml, MAX_DEPTH, MAX_ELEMENTS, MAX_DOCUMENT_BYTES, namespaceOf, readXml } from './xml-reader.js';
+import {
+  attribute,
+  decodeXml,
+  MAX_DEPTH,
+  MAX_ELEMENTS,
+  MAX_DOCUMENT_BYTES,
+  namespaceOf,
+  readXml,
+} from './xml-reader.js';
 
 function refusal(text: string): LocatedError {
   try {

@@ -39,15 +39,16 @@ interface Layout {
  * controllers that it would add, the addresses of the devices that would move. As little as suffices.
  */
 interface Support {
-  controllers: boolean;
+  /** `parents`: those that new bridges are plugged into; they are written out in any case. */
+  controllers: 'parents' | 'all';
   addresses: boolean;
 }
 
 const SUPPORTS: readonly Support[] = [
-  { controllers: false, addresses: false },
-  { controllers: false, addresses: true },
-  { controllers: true, addresses: false },
-  { controllers: true, addresses: true },
+  { controllers: 'parents', addresses: false },
+  { controllers: 'parents', addresses: true },
+  { controllers: 'all', addresses: false },
+  { controllers: 'all', addresses: true },
 ];
 
 /** An edit with what the address model is shown of it. */
@@ -114,7 +115,7 @@ export function placeOnPresentBridges(
       reason: 'the domain has no conventional bridge with a free slot to plug the device into',
     };
   }
-  const attempt = tryLayout(document, layout, original, host, { controllers: false, addresses: false });
+  const attempt = tryLayout(document, layout, original, host, { controllers: 'parents', addresses: false });
   if (!attempt.ok || attempt.moves.length === 0) return attempt;
   return { ok: false, reason: 'it would move other devices' };
 }
@@ -198,7 +199,7 @@ function tryLayout(
 ): Attempt {
   const meant = new Set(layout.targets.flatMap(({ slot }) => slot.members.map(({ key }) => key)));
   const edits = layoutEdits(document, layout);
-  if (support.controllers) edits.push(...addedControllers(document, original, layout));
+  edits.push(...addedControllers(document, original, layout, support));
   const pinned = new Set<string>();
   for (;;) {
     const after = assignPciAddresses(
@@ -285,11 +286,25 @@ function writeAddress(
   };
 }
 
-/** The controllers that libvirt would add, as edits: it adds only ports by itself where a higher index is given. */
-function addedControllers(document: DomainDocument, original: CertainPlan, layout: Layout): PlacementEdit[] {
-  const first = layout.targets[0]!.slot.members[0]!.device.element;
+/**
+ * Controllers that libvirt would add, as edits. Those that a new bridge is plugged into must be written out: libvirt keeps a
+ * document's controllers in order and appends the ones that it adds (`virDomainDefAddController`), QEMU is given them in
+ * that order, and a bridge before its port does not start. All of them help where libvirt would choose others: it adds
+ * only ports by itself where a higher index is given.
+ */
+function addedControllers(
+  document: DomainDocument,
+  original: CertainPlan,
+  { newBridges, targets }: Layout,
+  support: Support,
+): PlacementEdit[] {
+  const first = targets[0]!.slot.members[0]!.device.element;
+  const parents = new Set(newBridges.map(({ address }) => address!.bus));
   return original.controllers
-    .filter(({ element, address }) => address && !element)
+    .filter(
+      ({ element, address, index }) =>
+        address && !element && (support.controllers === 'all' || parents.has(index)),
+    )
     .map(({ model, index, address }) => addController(document, first, model, index, address!));
 }
 

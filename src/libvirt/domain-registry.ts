@@ -1,0 +1,112 @@
+import type { DomainState } from '../decision/decision.js';
+import type { Journal } from '../store/journal.js';
+import type { DomainRecord } from '../store/records.js';
+
+/** What a decision must know of a domain's past. */
+export interface DomainPast {
+  state: DomainState;
+  ranRestricted: readonly string[];
+}
+
+export type DomainChange = Partial<Omit<DomainRecord, 'host' | 'uuid' | 'updatedAt'>>;
+
+const UNKNOWN: DomainPast = { state: 'unknown', ranRestricted: [] };
+const NEW: DomainPast = { state: 'new', ranRestricted: [] };
+
+/**
+ * This host's domains as far as they are known, in memory and, through the journal, in the store. A domain that is gone
+ * keeps its record for a while: a control plane that undefines and defines again means the same guest.
+ */
+export class DomainRegistry {
+  private readonly byUuid = new Map<string, DomainRecord>();
+  private readonly byName = new Map<string, string>();
+  /** Whether all domains of libvirt have been seen: until then one that is not known may have run. */
+  private complete = false;
+
+  constructor(
+    private readonly host: string,
+    private readonly journal: Journal,
+    private readonly clock: () => Date = () => new Date(),
+  ) {}
+
+  /** Takes over what the store knew. */
+  load(records: Iterable<DomainRecord>): void {
+    for (const record of records) {
+      this.byUuid.set(record.uuid, record);
+      this.byName.set(record.name, record.uuid);
+    }
+  }
+
+  /** From now on a domain that is not known is a new one. */
+  markComplete(): void {
+    this.complete = true;
+  }
+
+  get(uuid: string): DomainRecord | undefined {
+    return this.byUuid.get(uuid.toLowerCase());
+  }
+
+  /** By UUID where one is given; the name alone decides for a document without one. */
+  find(uuid: string | undefined, name: string): DomainRecord | undefined {
+    const key = uuid?.toLowerCase() ?? this.byName.get(name);
+    return key === undefined ? undefined : this.byUuid.get(key);
+  }
+
+  all(): IterableIterator<DomainRecord> {
+    return this.byUuid.values();
+  }
+
+  /** Whether the domain has run, and with which functions where an edit of ours put them. */
+  pastOf(uuid: string | undefined, name: string): DomainPast {
+    const known = this.find(uuid, name);
+    if (known) return { state: known.state, ranRestricted: known.ranRestricted };
+    return this.complete ? NEW : UNKNOWN;
+  }
+
+  /** Records a change; a domain that was not known begins with it. Nothing is written where nothing differs. */
+  change(uuid: string, name: string, change: DomainChange): DomainRecord {
+    const key = uuid.toLowerCase();
+    const before = this.byUuid.get(key);
+    const merged = { ...(before ?? this.blank(key, name)), name, ...change };
+    if (before && same(before, merged)) return before;
+    const record: DomainRecord = { ...merged, updatedAt: this.clock().toISOString() };
+    if (before && before.name !== name && this.byName.get(before.name) === key)
+      this.byName.delete(before.name);
+    this.byUuid.set(key, record);
+    this.byName.set(name, key);
+    this.journal.domain(record);
+    return record;
+  }
+
+  /** Forgets domains that have been gone since before the given time. */
+  forgetGone(before: Date): void {
+    for (const record of this.byUuid.values()) {
+      if (record.active || record.persistent || new Date(record.updatedAt) >= before) continue;
+      this.byUuid.delete(record.uuid);
+      if (this.byName.get(record.name) === record.uuid) this.byName.delete(record.name);
+      this.journal.domainGone(this.host, record.uuid);
+    }
+  }
+
+  private blank(uuid: string, name: string): DomainRecord {
+    return {
+      host: this.host,
+      uuid,
+      name,
+      owner: {},
+      active: false,
+      persistent: false,
+      state: this.complete ? 'new' : 'unknown',
+      ranRestricted: [],
+      unprotected: false,
+      devices: [],
+      updatedAt: this.clock().toISOString(),
+    };
+  }
+}
+
+function same(a: DomainRecord, b: DomainRecord): boolean {
+  return (Object.keys({ ...a, ...b }) as (keyof DomainRecord)[]).every(
+    (field) => field === 'updatedAt' || JSON.stringify(a[field]) === JSON.stringify(b[field]),
+  );
+}

@@ -1,0 +1,107 @@
+import type { Decision } from '../../decision/decision.js';
+import { refusalReason } from '../../decision/refusal.js';
+import { decodeXml } from '../../domain-xml/xml-reader.js';
+import { refusalsOf } from '../../located-error.js';
+import { ERROR_CODE } from '../rpc/libvirt-error.js';
+import { replaceXml, type LocatedCall, type LocatedXml } from './locate-xml.js';
+import type { XmlJudge } from './xml-judge.js';
+
+/** What becomes of a call. */
+export type Judgement =
+  | { action: 'forward'; payload: Buffer; decision?: Decision; rewritten: boolean }
+  | { action: 'refuse'; code: number; message: string; decision?: Decision };
+
+/** What is done where no decision can be made: `closed` refuses the call, `open` lets it pass as it is. */
+export type FailureMode = 'closed' | 'open';
+
+/**
+ * Judges a call as a whole: each piece of XML in it, and what the pieces' decisions come to. Pieces are judged at once
+ * wherever they can be: only those that need the domain's own XML are waited for.
+ */
+export class CallJudge {
+  constructor(
+    private readonly xml: XmlJudge,
+    private readonly failure: FailureMode,
+    private readonly failed: (mode: FailureMode, call: LocatedCall, error: unknown) => void,
+  ) {}
+
+  /** Answers at once where it can; a call that has to wait for libvirt delays no other. */
+  judge(located: LocatedCall, payload: Buffer): Judgement | Promise<Judgement> {
+    try {
+      const waiting = located.xml.some(({ role }) => role === 'device' || role === 'detached-device');
+      if (!waiting) return this.judgeAtOnce(located, payload);
+      return this.judgeDevice(located, payload).catch((error: unknown) =>
+        this.refuse(located, payload, error),
+      );
+    } catch (error) {
+      return this.refuse(located, payload, error);
+    }
+  }
+
+  private judgeAtOnce(located: LocatedCall, payload: Buffer): Judgement {
+    const replacements = new Map<LocatedXml, string>();
+    let last: Decision | undefined;
+    for (const piece of located.xml) {
+      const text = decodeXml(piece.bytes);
+      const judged =
+        piece.role === 'snapshot'
+          ? this.xml.snapshot(text, located.call)
+          : this.xml.domain(text, located.call);
+      for (const decision of judged.decisions) {
+        last = decision;
+        if (decision.verdict === 'denied') return denied(decision);
+      }
+      if (judged.xml !== text) replacements.set(piece, judged.xml);
+    }
+    return forward(payload, replacements, last);
+  }
+
+  private async judgeDevice(located: LocatedCall, payload: Buffer): Promise<Judgement> {
+    const piece = located.xml[0]!;
+    const text = decodeXml(piece.bytes);
+    const judged =
+      piece.role === 'device' ? await this.xml.device(text, located) : await this.xml.detached(text, located);
+    const [decision] = judged.decisions;
+    if (decision?.verdict === 'denied') return denied(decision);
+    return forward(payload, judged.xml === text ? new Map() : new Map([[piece, judged.xml]]), decision);
+  }
+
+  /** What is wrong with the input is the client's to know; what is wrong with us follows the failure mode. */
+  private refuse(located: LocatedCall, payload: Buffer, error: unknown): Judgement {
+    const refusals = refusalsOf(error);
+    if (refusals) {
+      return {
+        action: 'refuse',
+        code: ERROR_CODE.xmlError,
+        message: refusals.map(({ message }) => message).join('; '),
+      };
+    }
+    this.failed(this.failure, located, error);
+    if (this.failure === 'open') return { action: 'forward', payload, rewritten: false };
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      action: 'refuse',
+      code: ERROR_CODE.operationFailed,
+      message: `no decision could be made about ${located.call.operation}, and the failure mode is closed: ${reason}`,
+    };
+  }
+}
+
+function denied(decision: Decision): Judgement {
+  return { action: 'refuse', code: ERROR_CODE.operationDenied, message: refusalReason(decision), decision };
+}
+
+function forward(
+  payload: Buffer,
+  replacements: ReadonlyMap<LocatedXml, string>,
+  decision: Decision | undefined,
+): Judgement {
+  const rewritten = replacements.size > 0;
+  const judgement: Judgement = {
+    action: 'forward',
+    payload: rewritten ? replaceXml(payload, replacements) : payload,
+    rewritten,
+  };
+  if (decision) judgement.decision = decision;
+  return judgement;
+}

@@ -1,0 +1,213 @@
+import type { Socket } from 'node:net';
+import { encodeError, ERROR_CODE, ERROR_DOMAIN, LibvirtError } from '../rpc/libvirt-error.js';
+import { encodeFrame, HEADER_BYTES, PROGRAM, STATUS, TYPE, type FrameHeader } from '../rpc/frame.js';
+import { ProtocolError } from '../rpc/protocol-error.js';
+import { readDomainRef } from '../rpc/types.js';
+import { XdrReader } from '../rpc/xdr-reader.js';
+import type { CallJudge, Judgement } from './call-judge.js';
+import { FrameFilter } from './frame-filter.js';
+import { locateXml, type LocatedCall } from './locate-xml.js';
+import { whyRefused } from './monitor-commands.js';
+import { MONITOR_COMMANDS, OPEN_GRAPHICS_FD, XML_CALLS } from './xml-calls.js';
+
+/** A client that has begun a call which we hold and does not go on with it is given up. */
+const HELD_CALL_TIMEOUT_MS = 60_000;
+/** How long an end that does not read may keep what was written to it when the other end has gone. */
+const LINGER_MS = 1_000;
+/** Calls that are judged and not answered yet; libvirt itself works on five of a client at a time. */
+const MAX_OPEN_CALLS = 1_000;
+
+/** What a session tells of the calls that it judged. */
+export interface SessionObserver {
+  /** A call went on, or was refused. */
+  judged(call: LocatedCall, judgement: Judgement): void;
+  /** Libvirt answered a call that had gone on. */
+  answered(call: LocatedCall, judgement: Judgement, ok: boolean, reply: Buffer): void;
+  /** A call was refused without a decision: it needs what a proxy cannot pass, or goes around libvirt. */
+  refused(what: string): void;
+}
+
+interface OpenCall {
+  located: LocatedCall;
+  judgement: Judgement;
+}
+
+/**
+ * One client and its connection to libvirt. Calls that bring XML in are held and judged; everything else passes as it
+ * comes, both ways.
+ */
+export class ProxySession {
+  private readonly fromClient: FrameFilter;
+  private readonly fromLibvirt: FrameFilter;
+  /** Judged calls that libvirt has not answered, by serial. */
+  private readonly open = new Map<number, OpenCall>();
+  /** Answers of ours that wait for the end of a frame that is being passed to the client. */
+  private readonly answers: Buffer[] = [];
+  private heldSince: NodeJS.Timeout | undefined;
+  private judging = 0;
+  private ended = false;
+
+  constructor(
+    private readonly client: Socket,
+    private readonly libvirt: Socket,
+    /** Absent for a read-only connection: libvirt takes no XML on it. */
+    private readonly judge: CallJudge | undefined,
+    private readonly observer: SessionObserver,
+    private readonly onEnd: () => void,
+  ) {
+    this.fromClient = new FrameFilter((header) => this.isHeld(header), {
+      pass: (bytes) => this.write(libvirt, bytes, client),
+      held: (frame, header) => this.takeCall(frame, header),
+    });
+    this.fromLibvirt = new FrameFilter((header) => this.isAwaited(header), {
+      pass: (bytes) => this.write(client, bytes, libvirt),
+      held: (frame, header) => this.takeAnswer(frame, header),
+    });
+    client.on('data', (chunk: Buffer) => this.receive(this.fromClient, chunk));
+    libvirt.on('data', (chunk: Buffer) => {
+      this.receive(this.fromLibvirt, chunk);
+      this.sendAnswers();
+    });
+    client.on('drain', () => libvirt.resume());
+    libvirt.on('drain', () => client.resume());
+    for (const socket of [client, libvirt]) {
+      socket.on('error', () => this.end());
+      socket.on('end', () => this.end());
+      socket.on('close', () => this.end());
+    }
+  }
+
+  /** Whether a call is being judged, or a judged one is on its way through libvirt. */
+  get busy(): boolean {
+    return this.judging > 0 || this.open.size > 0;
+  }
+
+  /** Ends both connections; what was written to them still goes out. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.heldSince);
+    for (const socket of [this.client, this.libvirt]) {
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    }
+    this.onEnd();
+  }
+
+  private receive(filter: FrameFilter, chunk: Buffer): void {
+    try {
+      filter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) this.observer.refused(`a bug of the proxy: ${String(error)}`);
+      // What follows cannot be told apart any more: libvirt, too, hangs up on a frame that is none.
+      this.end();
+      return;
+    }
+    if (filter !== this.fromClient) return;
+    if (!filter.waiting) {
+      clearTimeout(this.heldSince);
+      this.heldSince = undefined;
+    } else this.heldSince ??= setTimeout(() => this.end(), HELD_CALL_TIMEOUT_MS).unref();
+  }
+
+  private write(to: Socket, bytes: Buffer, from: Socket): void {
+    if (!to.write(bytes)) from.pause();
+  }
+
+  private isHeld({ type, program, procedure }: FrameHeader): boolean {
+    if (type === TYPE.callWithFds) return true;
+    if (type !== TYPE.call) return false;
+    if (program === PROGRAM.remote) {
+      return procedure === OPEN_GRAPHICS_FD || (this.judge !== undefined && XML_CALLS.has(procedure));
+    }
+    return program === PROGRAM.qemu && MONITOR_COMMANDS.has(procedure);
+  }
+
+  private isAwaited({ type, program, serial }: FrameHeader): boolean {
+    return type === TYPE.reply && program === PROGRAM.remote && this.open.has(serial);
+  }
+
+  private takeCall(frame: Buffer, header: FrameHeader): void {
+    const payload = frame.subarray(HEADER_BYTES);
+    if (
+      header.type === TYPE.callWithFds ||
+      (header.procedure === OPEN_GRAPHICS_FD && header.program === PROGRAM.remote)
+    ) {
+      this.refuse(header, ERROR_CODE.noSupport, 'file descriptors cannot pass the vfio-warden proxy');
+      return;
+    }
+    try {
+      if (header.program === PROGRAM.qemu) this.takeMonitorCommand(frame, header, payload);
+      else this.takeXmlCall(header, payload);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // As libvirt answers arguments that it cannot read; the frame itself was whole, so the next one can be found.
+      this.refuse(
+        header,
+        ERROR_CODE.rpc,
+        `the arguments of procedure ${header.procedure} cannot be read: ${error.message}`,
+      );
+    }
+  }
+
+  private takeMonitorCommand(frame: Buffer, header: FrameHeader, payload: Buffer): void {
+    const reason = this.judge && whyRefused(readMonitorCommand(payload));
+    if (reason === undefined) this.write(this.libvirt, frame, this.client);
+    else
+      this.refuse(header, ERROR_CODE.operationDenied, `vfio-warden refuses this monitor command: ${reason}`);
+  }
+
+  private takeXmlCall(header: FrameHeader, payload: Buffer): void {
+    const located = locateXml(XML_CALLS.get(header.procedure)!, payload);
+    const finish = (judgement: Judgement) => this.finish(header, located, judgement);
+    const judgement = this.judge!.judge(located, payload);
+    if (!(judgement instanceof Promise)) {
+      finish(judgement);
+      return;
+    }
+    this.judging += 1;
+    void judgement.then((settled) => {
+      this.judging -= 1;
+      finish(settled);
+    });
+  }
+
+  private finish(header: FrameHeader, located: LocatedCall, judgement: Judgement): void {
+    if (this.ended) return;
+    this.observer.judged(located, judgement);
+    if (judgement.action === 'refuse') {
+      this.refuse(header, judgement.code, `vfio-warden: ${judgement.message}`);
+      return;
+    }
+    if (this.open.size < MAX_OPEN_CALLS) this.open.set(header.serial, { located, judgement });
+    this.write(this.libvirt, encodeFrame(header, judgement.payload), this.client);
+  }
+
+  private takeAnswer(frame: Buffer, header: FrameHeader): void {
+    const { located, judgement } = this.open.get(header.serial)!;
+    this.open.delete(header.serial);
+    this.write(this.client, frame, this.libvirt);
+    this.observer.answered(located, judgement, header.status === STATUS.ok, frame.subarray(HEADER_BYTES));
+  }
+
+  private refuse(header: FrameHeader, code: number, message: string): void {
+    this.observer.refused(message);
+    const error = new LibvirtError({ code, domain: ERROR_DOMAIN.qemu, message });
+    this.answers.push(encodeFrame({ ...header, type: TYPE.reply, status: STATUS.error }, encodeError(error)));
+    this.sendAnswers();
+  }
+
+  private sendAnswers(): void {
+    // Not into the middle of a frame that libvirt is sending.
+    while (this.answers.length > 0 && this.fromLibvirt.atBoundary && !this.ended) {
+      this.write(this.client, this.answers.shift()!, this.libvirt);
+    }
+  }
+}
+
+/** The command of `qemu_domain_monitor_command_args`: the domain, the command, flags. */
+function readMonitorCommand(payload: Buffer): string {
+  const reader = new XdrReader(payload);
+  readDomainRef(reader);
+  return reader.text();
+}

@@ -1,0 +1,266 @@
+import type { DecisionRecorder } from '../../decision/decision-recorder.js';
+import type { Journal } from '../../store/journal.js';
+import type { EventKind } from '../../store/records.js';
+import type { DomainRegistry } from '../domain-registry.js';
+import type { HostdevNetworks } from '../hostdev-networks.js';
+import { LibvirtError, ERROR_CODE } from '../rpc/libvirt-error.js';
+import type { DomainEvent, LibvirtClient } from '../rpc/libvirt-client.js';
+import type { DomainRef } from '../rpc/types.js';
+import { DomainSurvey, type Presence, type Survey } from './domain-survey.js';
+import { RedefinitionGuard } from './redefinition-guard.js';
+
+/** Domains that are asked about at once; libvirt works on five calls of a client at a time. */
+const CONCURRENCY = 8;
+/** Events of a domain come in bursts, and the answer to the client that caused them is on its way, too. */
+const SETTLE_MS = 100;
+
+/** `VIR_CONNECT_LIST_DOMAINS_ACTIVE`, `..._PERSISTENT` */
+const LIST_ACTIVE = 1;
+const LIST_PERSISTENT = 4;
+
+/** `virDomainEventType` */
+const LIFECYCLE = { defined: 0, undefined: 1, started: 2, stopped: 5 } as const;
+/** `virDomainEventStartedDetailType` */
+const STARTED_MIGRATED = 1;
+
+export interface ReconcilerParts {
+  recorder: DecisionRecorder;
+  registry: DomainRegistry;
+  journal: Journal;
+  networks: HostdevNetworks;
+  host: string;
+  /** Whether inactive domains are defined again with what policy demands. */
+  redefine: boolean;
+  log: { info(message: string): void; warn(message: string): void };
+  clock?: () => Date;
+}
+
+/**
+ * Keeps what is known of this host's domains true: all of them when libvirt has been reached, then each as its events come.
+ * Never in anybody's way: what it changes takes effect at a domain's next start.
+ */
+export class Reconciler {
+  private readonly survey: DomainSurvey;
+  private readonly guard: RedefinitionGuard;
+  private readonly clock: () => Date;
+  private readonly settling = new Map<string, NodeJS.Timeout>();
+  private client: LibvirtClient | undefined;
+
+  constructor(private readonly parts: ReconcilerParts) {
+    this.clock = parts.clock ?? (() => new Date());
+    this.survey = new DomainSurvey({
+      recorder: parts.recorder,
+      registry: parts.registry,
+      hostdevNetworks: () => parts.networks.names,
+    });
+    this.guard = new RedefinitionGuard(this.clock);
+  }
+
+  /**
+   * Takes over a new connection: events first, so that nothing is missed, then every domain.
+   *
+   * @throws Error where the connection is lost meanwhile
+   */
+  async connected(client: LibvirtClient): Promise<void> {
+    this.client = client;
+    await client.onDomainEvent((event) => this.takeEvent(event));
+    await this.parts.networks.refresh(client);
+    await this.reconcileAll();
+  }
+
+  disconnected(): void {
+    this.client = undefined;
+    for (const timer of this.settling.values()) clearTimeout(timer);
+    this.settling.clear();
+  }
+
+  /** Looks at every domain again: at connection, and when what decisions are made of has changed. */
+  async reconcileAll(): Promise<void> {
+    const { client } = this;
+    if (!client) return;
+    const { registry, log } = this.parts;
+    const startedAt = performance.now();
+    const [all, active, persistent] = await Promise.all([
+      client.listDomains(),
+      client.listDomains(LIST_ACTIVE),
+      client.listDomains(LIST_PERSISTENT),
+    ]);
+    const isActive = new Set(active.map(({ uuid }) => uuid));
+    const isPersistent = new Set(persistent.map(({ uuid }) => uuid));
+    const waiting = [...all];
+    const work = async () => {
+      for (let next = waiting.pop(); next; next = waiting.pop()) {
+        await this.look(client, next, {
+          active: isActive.has(next.uuid),
+          persistent: isPersistent.has(next.uuid),
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, work));
+    const present = new Set(all.map(({ uuid }) => uuid));
+    for (const record of registry.all()) {
+      if (!present.has(record.uuid) && (record.active || record.persistent)) this.markGone(record);
+    }
+    registry.markComplete();
+    log.info(`${all.length} domains reconciled in ${Math.round(performance.now() - startedAt)} ms`);
+  }
+
+  private takeEvent(event: DomainEvent): void {
+    const { domain } = event;
+    if (event.kind !== 'lifecycle') {
+      if (event.kind === 'device-added' || event.kind === 'device-removed') this.lookSoon(domain);
+      return;
+    }
+    switch (event.event) {
+      case LIFECYCLE.started:
+        this.parts.registry.change(domain.uuid, domain.name, { active: true, state: 'has-run' });
+        if (event.detail === STARTED_MIGRATED) this.tell('migrated-in', domain, 'it came from another host');
+        break;
+      case LIFECYCLE.stopped:
+        this.parts.registry.change(domain.uuid, domain.name, { active: false });
+        this.tell('stopped', domain, 'it stopped');
+        break;
+      case LIFECYCLE.undefined:
+        this.parts.registry.change(domain.uuid, domain.name, { persistent: false });
+        this.tell('undefined', domain, 'it was undefined');
+        break;
+      case LIFECYCLE.defined:
+        break;
+      default:
+        return;
+    }
+    this.lookSoon(domain, event.event);
+  }
+
+  /** Looks at a domain once its events have settled. */
+  private lookSoon(domain: DomainRef, cause?: number): void {
+    clearTimeout(this.settling.get(domain.uuid));
+    const timer = setTimeout(() => {
+      this.settling.delete(domain.uuid);
+      void this.lookNow(domain, cause);
+    }, SETTLE_MS);
+    this.settling.set(domain.uuid, timer);
+  }
+
+  private async lookNow(domain: DomainRef, cause: number | undefined): Promise<void> {
+    const { client } = this;
+    if (!client) return;
+    try {
+      const [active, persistent] = await Promise.all([client.isActive(domain), client.isPersistent(domain)]);
+      const survey = await this.look(client, domain, { active, persistent }, cause);
+      if (survey && cause === LIFECYCLE.started) this.tellStarted(survey);
+    } catch (error) {
+      if (isGone(error))
+        this.parts.registry.change(domain.uuid, domain.name, { active: false, persistent: false });
+      else this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
+    }
+  }
+
+  /** One domain; what is wrong with it keeps nobody from looking at the others. */
+  private async look(
+    client: LibvirtClient,
+    domain: DomainRef,
+    presence: Presence,
+    cause?: number,
+  ): Promise<Survey | undefined> {
+    try {
+      const wasUnprotected = this.parts.registry.get(domain.uuid)?.unprotected ?? false;
+      const survey = await this.survey.take(client, domain, presence);
+      if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
+      else if (
+        presence.active &&
+        survey.record.unprotected &&
+        !wasUnprotected &&
+        cause !== LIFECYCLE.started
+      ) {
+        this.tellStarted(survey);
+      }
+      return survey;
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      if (!(error instanceof LibvirtError) && this.client !== client) throw error;
+      this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  private async redefine(
+    client: LibvirtClient,
+    domain: DomainRef,
+    survey: Survey,
+    cause: number | undefined,
+  ): Promise<void> {
+    const { registry, redefine } = this.parts;
+    const { decision } = survey;
+    if (cause === LIFECYCLE.defined) {
+      this.tell(
+        'bypassed',
+        domain,
+        'it was defined around the proxy, without what policy demands',
+        decision.id,
+      );
+    }
+    if (!redefine || decision.verdict === 'denied' || !this.guard.allows(domain.uuid)) return;
+    // A saved guest has the hardware in its memory that its definition gave it.
+    if (await client.hasManagedSave(domain)) return;
+    await client.defineDomain(survey.redefinition!);
+    registry.change(domain.uuid, domain.name, { unprotected: false, decisionId: decision.id });
+    this.tell(
+      'redefined',
+      domain,
+      decision.edits.map(({ target, summary }) => `${target}: ${summary}`).join('; '),
+      decision.id,
+    );
+  }
+
+  private tellStarted({ record, decision }: Survey): void {
+    const domain = { name: record.name, uuid: record.uuid };
+    if (record.unprotected) {
+      const open = decision.devices
+        .filter(({ mode }) => mode === 'enforce')
+        .flatMap(({ source, reference, plan }) =>
+          plan.residual
+            .filter(({ required }) => required)
+            .map(({ exposure }) => `${source ?? reference ?? '?'}: ${exposure}`),
+        );
+      this.tell(
+        'started-unprotected',
+        domain,
+        `open though policy requires it closed: ${open.join(', ')}`,
+        decision.id,
+      );
+    } else if (record.devices.length > 0)
+      this.tell('started', domain, 'it runs with what policy demands', decision.id);
+  }
+
+  private markGone({ uuid, name }: { uuid: string; name: string }): void {
+    this.parts.registry.change(uuid, name, { active: false, persistent: false });
+    this.tell('undefined', { uuid, name }, 'it went while nobody was watching');
+  }
+
+  private tell(
+    kind: EventKind,
+    domain: { uuid: string; name: string },
+    detail: string,
+    decisionId?: string,
+  ): void {
+    const known = decisionId ?? this.parts.registry.get(domain.uuid)?.decisionId;
+    this.parts.journal.event({
+      host: this.parts.host,
+      at: this.clock().toISOString(),
+      kind,
+      domainUuid: domain.uuid,
+      domainName: domain.name,
+      detail,
+      ...(known !== undefined && { decisionId: known }),
+    });
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof LibvirtError && error.code === ERROR_CODE.noDomain;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
