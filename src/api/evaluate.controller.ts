@@ -1,9 +1,14 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, HttpCode, Post, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DecisionService } from '../decision/decision.service.js';
 import { explain, namerOf } from '../decision/explanation.js';
 import { PciIds } from '../pci/pci-ids.js';
+import { Metrics } from '../metrics/metrics.js';
 import { EvaluateRequest, EvaluateResponse } from './evaluate.dto.js';
+import { EVALUATE_EXAMPLE } from './examples/decisions.js';
+import { Answer } from './openapi.js';
+import { printable } from './printable.js';
+import { NoQuery } from './query-fields.js';
 
 @ApiTags('decisions')
 @Controller('v1/evaluate')
@@ -11,24 +16,23 @@ export class EvaluateController {
   constructor(
     private readonly decisions: DecisionService,
     private readonly names: PciIds,
+    private readonly metrics: Metrics,
   ) {}
 
   @Post()
   @HttpCode(200)
   @ApiOperation({ summary: 'Decide about a domain without changing anything' })
-  @ApiOkResponse({ type: EvaluateResponse })
-  @ApiResponse({
-    status: 400,
-    description: 'The request or the document cannot be read (RFC 9457 problem details).',
-  })
-  evaluate(@Body() request: EvaluateRequest): EvaluateResponse {
+  @Answer(EvaluateResponse, 'The decision; nothing of it is recorded.', EVALUATE_EXAMPLE)
+  evaluate(@Body() request: EvaluateRequest, @Query() _query: NoQuery): EvaluateResponse {
     const { xml, domainState, hostdevNetworks } = request;
+    const start = performance.now();
     const result = this.decisions.evaluate({
       xml,
       domainState,
       hostdevNetworks,
       evaluatedAt: new Date().toISOString(),
     });
-    return { ...result, explanation: explain(result.decision, namerOf(this.names)) };
+    this.metrics.decided('rest', result.decision.verdict, (performance.now() - start) / 1000);
+    return { ...result, explanation: printable(explain(result.decision, namerOf(this.names))) };
   }
 }

@@ -37,6 +37,8 @@ export class EvaluateRequest {
 
 export class EvaluateResponse {
   @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
     description: 'The decision: inputs, findings, plan, rejected alternatives, residual exposure, verdict.',
   })
   decision!: object;

@@ -1,34 +1,17 @@
-import 'reflect-metadata';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApp } from '../../src/create-app.js';
 import { undoEdits } from '../../src/domain-xml/undo.js';
-import { readPciIds } from '../../src/pci/pci-ids-file.js';
-import { readRiskDirectory } from '../../src/risk/risk-loader.js';
-import { STOCK_HOST } from '../fixtures/hosts.js';
-import { domain, hostdev, NODE_INVENTORY, policyOf } from '../fixtures/scenario.js';
+import { domain, hostdev } from '../fixtures/scenario.js';
+import { startService, type TestService } from './service.js';
 
-const RULE =
-  '{ name: close, mode: enforce, require: [unassigned-extended], mitigations: [conventional-bus], topologyChange: before-first-run }';
-
-describe('the REST service', () => {
-  let app: NestExpressApplication;
+describe('evaluating a domain', () => {
+  let service: TestService;
 
   beforeAll(async () => {
-    const basis = {
-      inventory: NODE_INVENTORY,
-      host: STOCK_HOST,
-      policy: policyOf(RULE),
-      risks: await readRiskDirectory('policies/risks'),
-      hostMode: 'enforce' as const,
-    };
-    app = await createApp(basis, await readPciIds());
-    await app.init();
+    service = await startService();
   });
-  afterAll(() => app.close());
+  afterAll(() => service.close());
 
-  const evaluate = (body: object) => request(app.getHttpServer()).post('/v1/evaluate').send(body);
+  const evaluate = (body: object) => service.api.post('/v1/evaluate').send(body);
 
   it('answers with the decision, the document to use, and the reasons', async () => {
     const xml = domain(hostdev('0000:81:00.0'));
@@ -79,13 +62,10 @@ describe('the REST service', () => {
     expect((await evaluate({ xml: large.repeat(3) })).status).toBe(413);
   });
 
-  it('says that it is there, and what it decides by', async () => {
-    const { body } = await request(app.getHttpServer()).get('/healthz').expect(200);
-    expect(body).toMatchObject({ status: 'ok', details: { basis: { hostMode: 'enforce' } } });
-  });
-
-  it('describes itself', async () => {
-    const { body } = await request(app.getHttpServer()).get('/openapi-json').expect(200);
-    expect(Object.keys(body.paths as object)).toEqual(['/v1/evaluate', '/healthz']);
+  it('counts the decision, and records nothing', async () => {
+    await evaluate({ xml: domain('') }).expect(200);
+    const { text } = await service.api.get('/metrics').expect(200);
+    expect(text).toMatch(/vfio_warden_decisions_total\{surface="rest",verdict="unrestricted"\} \d/);
+    expect((await service.api.get('/v1/decisions').expect(200)).body.items).toEqual([]);
   });
 });

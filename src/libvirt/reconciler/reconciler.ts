@@ -64,7 +64,6 @@ export class Reconciler {
   async connected(client: LibvirtClient): Promise<void> {
     this.client = client;
     await client.onDomainEvent((event) => this.takeEvent(event));
-    await this.parts.networks.refresh(client);
     await this.reconcileAll();
   }
 
@@ -101,7 +100,7 @@ export class Reconciler {
     for (const record of registry.all()) {
       if (!present.has(record.uuid) && (record.active || record.persistent)) this.markGone(record);
     }
-    registry.markComplete();
+    registry.markListed();
     log.info(`${all.length} domains reconciled in ${Math.round(performance.now() - startedAt)} ms`);
   }
 
@@ -227,10 +226,10 @@ export class Reconciler {
         'started-unprotected',
         domain,
         `open though policy requires it closed: ${open.join(', ')}`,
-        decision.id,
+        record.decisionId,
       );
     } else if (record.devices.length > 0)
-      this.tell('started', domain, 'it runs with what policy demands', decision.id);
+      this.tell('started', domain, 'it runs with what policy demands', record.decisionId);
   }
 
   private markGone({ uuid, name }: { uuid: string; name: string }): void {

@@ -1,0 +1,25 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { DecisionService } from '../decision/decision.service.js';
+import { parsePciId } from '../risk/pci-id.js';
+import { RISKS_EXAMPLE } from './examples/risks.js';
+import { Answer } from './openapi.js';
+import { RisksAnswer, RisksQuery } from './risks.dto.js';
+
+@ApiTags('devices')
+@Controller('v1/risks')
+export class RisksController {
+  constructor(private readonly decisions: DecisionService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The risk database, or what it says of a device' })
+  @Answer(RisksAnswer, 'Entries with their evidence.', RISKS_EXAMPLE)
+  list(@Query() { id }: RisksQuery): RisksAnswer {
+    const { risks } = this.decisions.basis;
+    const { revision } = risks;
+    if (id === undefined) return { revision, entries: risks.entries };
+    const device = parsePciId(id);
+    const entries = [...new Set(risks.lookup(device).map(({ entry }) => entry))];
+    return { revision, entries, assessment: risks.assess(device) };
+  }
+}

@@ -1,0 +1,142 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Verdict } from '../decision/decision.js';
+import type { Surface } from '../decision/occasion.js';
+import { MODES, type Mode } from '../policy/policy-terms.js';
+
+/** What became of a call of a libvirt client. `passed`: it brings no domain in, so there was nothing to decide. */
+export const PROXY_OUTCOMES = [
+  'passed',
+  'unchanged',
+  'rewritten',
+  'refused',
+  'failed-open',
+  'failed-closed',
+] as const;
+export type ProxyOutcome = (typeof PROXY_OUTCOMES)[number];
+
+/** What libvirt calls the hook for. */
+export const HOOK_OPERATIONS = ['prepare', 'start', 'migrate', 'restore'] as const;
+export type HookOperation = (typeof HOOK_OPERATIONS)[number];
+
+/** What the hook told libvirt. */
+export const HOOK_OUTCOMES = ['proceed', 'veto', 'replace', 'failed-open', 'failed-closed'] as const;
+export type HookOutcome = (typeof HOOK_OUTCOMES)[number];
+
+/** What is looked at when somebody asks; a part that is not there has no gauge, since unknown is not zero. */
+export interface MetricSources {
+  /** Running domains without what policy asks for; undefined where that is not known now. */
+  unprotectedRunning?: () => number | undefined;
+  /** `pending`: entries not yet written; `lost`: entries that never will be, since the start. */
+  store?: () => { state: 'ok' | 'away'; pending: number; lost: number };
+  libvirtConnected?: () => boolean;
+  mode?: () => Mode;
+}
+
+/** Of the text format. */
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** In seconds. A decision about a domain with some devices takes a few milliseconds. */
+const DECIDE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+/** What Prometheus is told; names and labels are an interface that alert rules and dashboards rely on. */
+export class Metrics {
+  private readonly registry = new Registry();
+  private readonly decisions = this.counter('decisions_total', 'Decisions made.', ['surface', 'verdict']);
+  private readonly proxyCalls = this.counter('proxy_calls_total', 'Calls of libvirt clients.', ['outcome']);
+  private readonly hookCalls = this.counter('hook_calls_total', 'Calls of the libvirt hook.', [
+    'operation',
+    'outcome',
+  ]);
+  private readonly decideSeconds = new Histogram({
+    name: 'vfio_warden_decide_duration_seconds',
+    help: 'Time to make a decision, without I/O.',
+    labelNames: ['surface'],
+    buckets: DECIDE_BUCKETS,
+    registers: [this.registry],
+  });
+
+  constructor(version: string) {
+    collectDefaultMetrics({ register: this.registry });
+    this.gauge('build_info', 'Always 1; the labels tell what runs.', ['version', 'node']).set(
+      { version, node: process.version },
+      1,
+    );
+    // A series that begins with its first event has no increase to alert about.
+    for (const outcome of PROXY_OUTCOMES) this.proxyCalls.inc({ outcome }, 0);
+    for (const operation of HOOK_OPERATIONS) {
+      for (const outcome of HOOK_OUTCOMES) this.hookCalls.inc({ operation, outcome }, 0);
+    }
+  }
+
+  /** @param seconds that the decision itself took */
+  decided(surface: Surface, verdict: Verdict, seconds: number): void {
+    this.decisions.inc({ surface, verdict });
+    this.decideSeconds.observe({ surface }, seconds);
+  }
+
+  proxyCall(outcome: ProxyOutcome): void {
+    this.proxyCalls.inc({ outcome });
+  }
+
+  hookCall(operation: HookOperation, outcome: HookOutcome): void {
+    this.hookCalls.inc({ operation, outcome });
+  }
+
+  /** Says where the gauges come from; each source is given once. */
+  watch({ unprotectedRunning, store, libvirtConnected, mode }: MetricSources): void {
+    if (unprotectedRunning) {
+      this.watched(
+        'unprotected_running_domains',
+        'Running domains without what policy asks for.',
+        unprotectedRunning,
+      );
+    }
+    if (store) {
+      this.watched('store_up', '1 while the decision store is written to.', () =>
+        Number(store().state === 'ok'),
+      );
+      this.watched('store_pending_entries', 'Entries not yet written.', () => store().pending);
+      this.watched('store_lost_entries', 'Entries lost since the start.', () => store().lost);
+    }
+    if (libvirtConnected) {
+      this.watched('libvirt_connected', '1 while libvirt is connected.', () => Number(libvirtConnected()));
+    }
+    if (mode) {
+      const gauge: Gauge = this.gauge(
+        'mode',
+        '1 for the mode that the switch of the host is at.',
+        ['mode'],
+        () => {
+          for (const candidate of MODES) gauge.set({ mode: candidate }, Number(candidate === mode()));
+        },
+      );
+    }
+  }
+
+  /** All metrics in the text format. */
+  scrape(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  private watched(name: string, help: string, read: () => number | undefined): void {
+    const gauge: Gauge = this.gauge(name, help, [], () => {
+      const value = read();
+      if (value === undefined) gauge.remove();
+      else gauge.set(value);
+    });
+  }
+
+  private counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name: `vfio_warden_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  private gauge(name: string, help: string, labelNames: string[], collect?: () => void): Gauge {
+    return new Gauge({
+      name: `vfio_warden_${name}`,
+      help,
+      labelNames,
+      registers: [this.registry],
+      ...(collect && { collect }),
+    });
+  }
+}
