@@ -2,7 +2,8 @@ import { refusalsOf } from '../located-error.js';
 
 /**
  * Exit codes of `wardenctl`, stable for scripts:
- * 0 done, 1 a fault of ours, 2 bad usage or bad input (the message names the place), 3 the decision is `denied`.
+ * 0 done, 1 a fault of ours, 2 bad usage, bad input or nobody answers (the message names the place), 3 the decision is
+ * `denied`, an audit found what it was to fail on, or an uninstallation needs a decision.
  */
 export const EXIT = { ok: 0, fault: 1, badInput: 2, denied: 3 } as const;
 

@@ -1,33 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { domain, hostdev } from '../fixtures/scenario.js';
+import { wardenctl } from './run-wardenctl.js';
 
 const INVENTORY = ['--inventory', 'test/fixtures/inventory/node.json'];
 const BY_EXAMPLE = ['--policies', 'policies/examples', ...INVENTORY];
-
-interface Run {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the program as a user would, from its TypeScript. */
-function wardenctl(args: readonly string[], input = ''): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['--import', 'tsx', 'src/cli/wardenctl.ts', ...args],
-      { timeout: 60_000, maxBuffer: 64 * 1024 * 1024 },
-      (error, stdout, stderr) => {
-        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
-      },
-    );
-    child.stdin?.end(input);
-  });
-}
 
 describe('wardenctl', () => {
   let directory: string;
@@ -43,13 +22,14 @@ describe('wardenctl', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^vm: restricted\n/);
     expect(stdout).toMatch(/why .*unassigned-extended[^]*stays open[^]*to change/);
-    const piped = await wardenctl(['evaluate', '-', '--new', ...BY_EXAMPLE], await readFile(nvme, 'utf8'));
+    const input = await readFile(nvme, 'utf8');
+    const piped = await wardenctl(['evaluate', '-', '--new', ...BY_EXAMPLE], { input });
     expect(piped.stdout).toMatch(/^vm: restricted\n/);
   });
 
   it('prints the document, the difference, or the decision, and takes the document back', async () => {
     const xml = await wardenctl(['evaluate', nvme, '--new', '--xml', ...BY_EXAMPLE]);
-    const undone = await wardenctl(['undo', '-'], xml.stdout);
+    const undone = await wardenctl(['undo', '-'], { input: xml.stdout });
     expect(undone.stdout).toBe(await readFile(nvme, 'utf8'));
     expect((await wardenctl(['evaluate', nvme, '--new', '--diff', ...BY_EXAMPLE])).stdout).toMatch(
       /^\+.*pcie-to-pci-bridge/m,
@@ -85,7 +65,7 @@ describe('wardenctl', () => {
     ['a time that is none', ['evaluate', '-', '--at', 'soon', ...BY_EXAMPLE], /--at: soon is no time/],
     ['an unknown option', ['evaluate', '--nonsense'], /unknown option/],
   ])('ends with 2 for %s, and names the place and the remedy', async (_, args, message) => {
-    const { code, stderr } = await wardenctl(args, '<domain>');
+    const { code, stderr } = await wardenctl(args, { input: '<domain>' });
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
   });
