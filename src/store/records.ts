@@ -101,6 +101,8 @@ export interface DomainRecord {
   /** The decision about it that is in force. */
   decisionId?: string;
   verdict?: Verdict;
+  /** Revisions of policy and risk database that the decision was made by, and the host's switch. */
+  basis?: string;
   /** Whether it runs, or would start, without what policy asks for. */
   unprotected: boolean;
   /** BDFs of its assigned devices. */

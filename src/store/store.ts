@@ -8,7 +8,7 @@ import type {
   StoredEvent,
 } from './records.js';
 
-/** One page of a list, newest first. */
+/** One page of a list: decisions and events newest first, domains by name. */
 export interface Page<T> {
   items: T[];
   /** Give it as `cursor` to get what follows; absent on the last page. */
@@ -47,7 +47,7 @@ export interface DomainQuery extends Paging {
   unprotected?: boolean;
   /** BDF. */
   device?: string;
-  /** Finds by libvirt name, UUID, or what the owner is called: instance name, project id or name, flavor. */
+  /** Part of libvirt name, UUID, or what the owner is called: instance name, project id or name, flavor; in any case. */
   text?: string;
 }
 
@@ -61,16 +61,30 @@ export type Entry =
 /** How long decisions and events are kept; what a domain's record refers to is kept longer. */
 export interface Retention {
   days: number;
+  /** Of all hosts that share the database. */
   decisions: number;
 }
 
-/** The data layer: SQLite or PostgreSQL behind it. Every method rejects while the database is away. */
+/** Something of a batch cannot be written, now or later: to try the same again is of no use. */
+export class UnwritableError extends Error {
+  override readonly name = 'UnwritableError';
+}
+
+/**
+ * The data layer: SQLite or PostgreSQL behind it. Every method rejects while the database is away, and with a
+ * `LocatedError` for a cursor, limit, time or address that is none.
+ */
 export interface Store {
+  /** @throws UnwritableError where the batch is the trouble, not the database */
   write(batch: readonly Entry[]): Promise<void>;
   decision(id: string): Promise<DecisionRecord | undefined>;
   decisions(query: DecisionQuery): Promise<Page<DecisionSummary>>;
   events(query: EventQuery): Promise<Page<StoredEvent>>;
-  /** A domain of one host by UUID, libvirt name or instance name. */
+  /**
+   * A domain of one host by UUID, libvirt name or instance name.
+   *
+   * @throws LocatedError where several domains have that instance name
+   */
   domain(host: string, key: string): Promise<DomainRecord | undefined>;
   domains(query: DomainQuery): Promise<Page<DomainRecord>>;
   /** Deletes what is older or more than retention says; returns how many decisions went. */
