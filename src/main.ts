@@ -1,54 +1,38 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
-import { Logger } from '@nestjs/common';
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { createApp } from './create-app.js';
-import { readSettings, type Settings } from './config/settings.js';
-import { loadBasis } from './decision/load-basis.js';
-import { readPciIds } from './pci/pci-ids-file.js';
-import { LocatedError, refusalsOf } from './located-error.js';
+import { loadSettings } from './config/load-settings.js';
+import { refusalsOf } from './located-error.js';
+import { compose } from './service/compose.js';
+import { Lifecycle } from './service/lifecycle.js';
+import { createLogger } from './service/logger.js';
+import { handleProcessEvents } from './service/process-events.js';
+import { SystemdNotifier } from './service/systemd-notifier.js';
 
-const logger = new Logger('vfio-warden');
+let logger = createLogger('info');
 
-async function start(settings: Settings): Promise<void> {
-  const basis = await loadBasis(settings);
-  for (const { bdf, file, problem, remedy } of basis.inventoryProblems) {
-    logger.warn(`${bdf} ${file}: ${problem}. ${remedy}`);
-  }
-  const app = await createApp(basis, await readPciIds());
-  if (settings.listen.startsWith('unix:')) {
-    const path = settings.listen.slice('unix:'.length);
-    await mkdir(dirname(path), { recursive: true });
-    await removeOldSocket(path);
-    await app.listen(path);
-    // The socket's mode is the API's access control.
-    await chmod(path, 0o660);
-  } else {
-    const colon = settings.listen.lastIndexOf(':');
-    const host = settings.listen.slice(0, colon).replace(/^\[|\]$/g, '');
-    await app.listen(Number(settings.listen.slice(colon + 1)), host);
-  }
-  logger.log(
-    `listening on ${settings.listen}, host switch ${settings.mode}, policy ${basis.policy.revision.slice(0, 12)}`,
-  );
-}
-
-/** A socket of an earlier run is in the way of a new one; anything else at that path is somebody's file. */
-async function removeOldSocket(path: string): Promise<void> {
-  const present = await lstat(path).catch(() => undefined);
-  if (!present) return;
-  if (!present.isSocket()) {
-    throw new LocatedError('it is there already, and no socket', path, 'Name another path in WARDEN_LISTEN.');
-  }
-  await rm(path);
+async function start(): Promise<void> {
+  const settings = await loadSettings(process.env);
+  logger = createLogger(settings.logLevel);
+  const systemd = new SystemdNotifier(process.env, (reason) => logger.warn(reason));
+  const { parts, reload } = await compose(settings, logger);
+  const lifecycle = new Lifecycle(parts);
+  const stop = async () => {
+    const [failures] = await Promise.all([lifecycle.stop(), systemd.stopping()]);
+    for (const { name, reason } of failures) logger.error({ part: name, err: reason }, 'a part did not stop');
+  };
+  handleProcessEvents({ stop, reload }, logger);
+  await lifecycle.start();
+  const summary = `listening on ${settings.listen}, host switch ${settings.mode}`;
+  logger.info({ startedMs: Math.round(performance.now()) }, summary);
+  await systemd.ready(summary);
 }
 
 try {
-  await start(readSettings(process.env));
+  await start();
 } catch (error) {
   const refusals = refusalsOf(error);
-  if (refusals) for (const { message } of refusals) logger.error(message);
-  else logger.error(error);
-  process.exitCode = 1;
+  if (refusals) for (const { message } of refusals) logger.fatal(message);
+  else logger.fatal({ err: error }, 'the service could not start');
+  // What had started is stopped, but a connection may keep the process.
+  logger.flush(() => process.exit(1));
 }

@@ -1,13 +1,30 @@
 import { plainToInstance } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, validateSync } from 'class-validator';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { LocatedError } from '../located-error.js';
+import { LocatedError, LocatedErrors } from '../located-error.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
+import { completeSettings } from './complete-settings.js';
+import {
+  IsAbsolutePath,
+  IsClosedSocketMode,
+  IsGroupName,
+  IsSocketPath,
+  IsSwitch,
+  IsWholeNumber,
+} from './setting-constraints.js';
 
 /** The package's own folder, where the shipped policies and risk entries are. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Everything that can be configured; each field is an environment variable `WARDEN_...`. */
+export const FAILURE_MODES = ['closed', 'open'] as const;
+/** What a surface does with a domain that has assigned devices when it cannot decide: refuse it, or let it pass. */
+export type FailureMode = (typeof FAILURE_MODES)[number];
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Everything that can be configured. The docstrings are what `docs/configuration.md` says. */
 export class Settings {
   /** Directory with policy documents (`*.yaml`). */
   @IsString()
@@ -30,48 +47,172 @@ export class Settings {
   @IsString()
   emulator = '/usr/bin/qemu-system-x86_64';
 
-  /** The host's switch. */
+  /** The host's switch: `off`, `observe` or `enforce`. The file `mode` in the state directory wins over it. */
   @IsIn(MODES)
   mode: Mode = 'enforce';
 
-  /** `unix:PATH`, or a port on the loopback address. */
-  @Matches(/^(unix:\/.+|(127\.0\.0\.1|\[::1\]):\d{1,5})$/, {
-    message: '$property must be unix:/PATH or 127.0.0.1:PORT: the API has no authentication yet',
+  /** Name of this node in decisions and events. */
+  @Matches(/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/, { message: '$property must be a host name' })
+  hostName = hostname();
+
+  /** `trace`, `debug`, `info`, `warn` or `error`: what is logged, and all that is graver. */
+  @IsIn(LOG_LEVELS)
+  logLevel: LogLevel = 'info';
+
+  /** Where what must survive a restart is kept: the store, the last inventory, the switch. */
+  @IsAbsolutePath()
+  stateDirectory = '/var/lib/vfio-warden';
+
+  /**
+   * PostgreSQL to keep decisions in, `postgres://...`, for several nodes together; without it SQLite in the state
+   * directory. `DATABASE_URL` is read, too.
+   */
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\/./, { message: '$property must begin with postgres://' })
+  databaseUrl?: string;
+
+  /** Days that decisions are kept, 1 to 3650. What the record of a domain refers to is kept longer. */
+  @IsWholeNumber(1, 3650)
+  retentionDays = 90;
+
+  /** How many decisions are kept, 100 to 10,000,000. */
+  @IsWholeNumber(100, 10_000_000)
+  retentionDecisions = 100_000;
+
+  /**
+   * libvirt's read-write socket. Where `takeover.sh` has moved it into the directory `upstream` beside it, it is found
+   * there. For modular daemons `/run/libvirt/virtqemud-sock`.
+   */
+  @IsSocketPath()
+  libvirtSocket = '/run/libvirt/libvirt-sock';
+
+  /** libvirt's read-only socket; without it the name of the read-write one with `-ro`. */
+  @IsOptional()
+  @IsSocketPath()
+  libvirtReadOnlySocket!: string;
+
+  /**
+   * Socket of the daemon that knows networks, where that is another one; without it `virtnetworkd-sock` beside
+   * a `virtqemud-sock`.
+   */
+  @IsOptional()
+  @IsSocketPath()
+  networkSocket?: string;
+
+  /** Where clients find the proxy: `qemu+unix:///system?socket=PATH`. */
+  @IsSocketPath()
+  proxySocket = '/run/vfio-warden/libvirt-sock';
+
+  /** Where clients find the proxy to the read-only socket; without it the name of the read-write one with `-ro`. */
+  @IsOptional()
+  @IsSocketPath()
+  proxyReadOnlySocket!: string;
+
+  /**
+   * Octal mode of both proxy sockets, 0660 at most: libvirt sees the credentials of this service, not of the client, so
+   * the mode is the access control.
+   */
+  @IsClosedSocketMode()
+  proxySocketMode = '0660';
+
+  /** Group of both proxy sockets. */
+  @IsGroupName()
+  proxySocketGroup = 'libvirt';
+
+  /** What the proxy does with a domain with assigned devices when it cannot decide: `closed` refuses, `open` passes it on. */
+  @IsIn(FAILURE_MODES)
+  proxyFailure: FailureMode = 'closed';
+
+  /** Where libvirt's hook asks. */
+  @IsSocketPath()
+  hookSocket = '/run/vfio-warden/hook.sock';
+
+  /** What the hook does with a domain with assigned devices when no decision can be had: `closed` vetoes, `open` lets it start. */
+  @IsIn(FAILURE_MODES)
+  hookFailure: FailureMode = 'closed';
+
+  /** What is done with an incoming domain whose protection at the source cannot be matched here: `warn` or `refuse`. */
+  @IsIn(['warn', 'refuse'])
+  incoming: 'warn' | 'refuse' = 'warn';
+
+  /** Whether inactive domains that policy would rewrite are defined again; without it they are only recorded. */
+  @IsSwitch()
+  reconcile = true;
+
+  /**
+   * Where the API listens: `unix:PATH`, or `HOST:PORT` with an address in numbers. TCP needs `tokensFile`; beyond the
+   * loopback addresses also `tlsCertificate` and `tlsKey`.
+   */
+  @Matches(/^(unix:\/.{1,106}|(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\]):\d{1,5})$/i, {
+    message: '$property must be unix:/PATH or ADDRESS:PORT, such as 127.0.0.1:8443 or [::1]:8443',
   })
   listen = 'unix:/run/vfio-warden/api.sock';
+
+  /** Group of the API's socket; without it the group of the service. */
+  @IsOptional()
+  @IsGroupName()
+  apiSocketGroup?: string;
+
+  /** PEM file with the certificate, and those that it hangs on, for the API over TCP. */
+  @IsOptional()
+  @IsAbsolutePath()
+  tlsCertificate?: string;
+
+  /** PEM file with the certificate's key. */
+  @IsOptional()
+  @IsAbsolutePath()
+  tlsKey?: string;
+
+  /** YAML file with names, roles and hashes of the bearer tokens that the API takes over TCP. */
+  @IsOptional()
+  @IsAbsolutePath()
+  tokensFile?: string;
 }
 
-const VARIABLES: Record<string, keyof Settings> = {
-  WARDEN_POLICIES: 'policies',
-  WARDEN_RISKS: 'risks',
-  WARDEN_INVENTORY: 'inventory',
-  WARDEN_SYSFS: 'sysfs',
-  WARDEN_EMULATOR: 'emulator',
-  WARDEN_MODE: 'mode',
-  WARDEN_LISTEN: 'listen',
-};
+export type SettingName = keyof Settings & string;
+
+/** All settings, in the order of the class. */
+export const SETTING_NAMES = Object.keys(new Settings()) as SettingName[];
+
+/** `libvirtSocket` is `WARDEN_LIBVIRT_SOCKET`. */
+export function variableOf(name: SettingName): string {
+  return `WARDEN_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
 
 /**
- * Reads the settings from the environment.
+ * Reads the settings from the environment alone.
  *
- * @throws LocatedError that names the variable
+ * @throws LocatedError, LocatedErrors that name the variables
  */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const given = Object.fromEntries(
-    Object.entries(VARIABLES).flatMap(([variable, field]) => {
-      const value = environment[variable];
-      return value === undefined || value === '' ? [] : [[field, value]];
-    }),
-  );
-  const settings = plainToInstance(Settings, given);
-  const [error] = validateSync(settings);
-  if (error) {
-    const variable = Object.entries(VARIABLES).find(([, field]) => field === error.property)?.[0];
-    throw new LocatedError(
-      Object.values(error.constraints ?? {}).join(', '),
-      variable ?? error.property,
-      'Correct the environment variable and start again.',
-    );
+  const given = settingsOfEnvironment(environment);
+  return completeSettings(Object.assign(new Settings(), given), variablePlace);
+}
+
+/** What the environment sets, and nothing else. An empty variable is none. */
+export function settingsOfEnvironment(environment: NodeJS.ProcessEnv): Partial<Settings> {
+  const texts: Partial<Record<SettingName, string>> = {};
+  for (const name of SETTING_NAMES) {
+    const text = environment[variableOf(name)];
+    if (text !== undefined && text !== '') texts[name] = text;
   }
-  return settings;
+  if (environment.DATABASE_URL) texts.databaseUrl ??= environment.DATABASE_URL;
+  const settings = plainToInstance(Settings, texts);
+  const problems = validateSync(settings).map(
+    ({ property, constraints }) =>
+      new LocatedError(
+        Object.values(constraints ?? {})[0] ?? 'it is not accepted',
+        variablePlace(property as SettingName),
+        'Correct the environment variable and start again.',
+      ),
+  );
+  if (problems.length > 1) throw new LocatedErrors(problems);
+  if (problems[0]) throw problems[0];
+  return Object.fromEntries(
+    (Object.keys(texts) as SettingName[]).map((name) => [name, settings[name]]),
+  ) as Partial<Settings>;
+}
+
+function variablePlace(name: SettingName): string {
+  return variableOf(name);
 }

@@ -20,8 +20,9 @@ const NEW: DomainPast = { state: 'new', ranRestricted: [] };
 export class DomainRegistry {
   private readonly byUuid = new Map<string, DomainRecord>();
   private readonly byName = new Map<string, string>();
-  /** Whether all domains of libvirt have been seen: until then one that is not known may have run. */
-  private complete = false;
+  /** Whether the store's records are here, and whether libvirt's domains have all been seen. */
+  private loaded = false;
+  private listed = false;
 
   constructor(
     private readonly host: string,
@@ -29,17 +30,28 @@ export class DomainRegistry {
     private readonly clock: () => Date = () => new Date(),
   ) {}
 
-  /** Takes over what the store knew. */
+  /** Takes over what the store knew; of a domain that was met meanwhile only its past. */
   load(records: Iterable<DomainRecord>): void {
     for (const record of records) {
-      this.byUuid.set(record.uuid, record);
-      this.byName.set(record.name, record.uuid);
+      const met = this.byUuid.get(record.uuid);
+      if (!met) {
+        this.byUuid.set(record.uuid, record);
+        if (!this.byName.has(record.name)) this.byName.set(record.name, record.uuid);
+      } else if (met.state === 'unknown') {
+        this.change(met.uuid, met.name, { state: record.state, ranRestricted: record.ranRestricted });
+      }
     }
+    this.loaded = true;
   }
 
-  /** From now on a domain that is not known is a new one. */
-  markComplete(): void {
-    this.complete = true;
+  /** Libvirt's domains have all been seen. */
+  markListed(): void {
+    this.listed = true;
+  }
+
+  /** Whether a domain that is not known is a new one: until then it may have run. */
+  private get complete(): boolean {
+    return this.loaded && this.listed;
   }
 
   get(uuid: string): DomainRecord | undefined {
@@ -61,6 +73,13 @@ export class DomainRegistry {
     const known = this.find(uuid, name);
     if (known) return { state: known.state, ranRestricted: known.ranRestricted };
     return this.complete ? NEW : UNKNOWN;
+  }
+
+  /** How many domains run without what policy asks for. */
+  get unprotectedRunning(): number {
+    let count = 0;
+    for (const { active, unprotected } of this.byUuid.values()) if (active && unprotected) count += 1;
+    return count;
   }
 
   /** Records a change; a domain that was not known begins with it. Nothing is written where nothing differs. */

@@ -1,0 +1,182 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
+import { DecisionRecorder } from '../decision/decision-recorder.js';
+import { DecisionService } from '../decision/decision.service.js';
+import { loadBasis } from '../decision/load-basis.js';
+import { FileHostSwitch } from '../host/host-switch.js';
+import { InventoryMemory } from '../host/inventory-memory.js';
+import { DomainRegistry } from '../libvirt/domain-registry.js';
+import { CallJudge } from '../libvirt/proxy/call-judge.js';
+import { CallRecorder } from '../libvirt/proxy/call-recorder.js';
+import { XmlJudge } from '../libvirt/proxy/xml-judge.js';
+import { Reconciler } from '../libvirt/reconciler/reconciler.js';
+import { HookEndpoint } from '../libvirt/hook/hook-endpoint.js';
+import { HookService } from '../libvirt/hook/hook.service.js';
+import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
+import { Metrics } from '../metrics/metrics.js';
+import { readPciIds } from '../pci/pci-ids-file.js';
+import { ApiPart } from './api-part.js';
+import { storeComponent, switchComponent } from './components.js';
+import { InventoryRefresh } from './inventory-refresh.js';
+import type { Part } from './lifecycle.js';
+import { LibvirtPart } from './libvirt-part.js';
+import { libvirtSockets } from './libvirt-sockets.js';
+import { ProxyPart } from './proxy-part.js';
+import { StorePart } from './store-part.js';
+
+export interface Service {
+  /** In the order of their start. */
+  parts: readonly Part[];
+  /** Reads policies, risk entries, host and inventory again; what is broken leaves everything as it was. */
+  reload(): Promise<void>;
+}
+
+/**
+ * Puts the service together. Nothing listens yet.
+ *
+ * @throws LocatedError for what is wrong with the files that it reads
+ */
+export async function compose(settings: Settings, logger: Logger): Promise<Service> {
+  const { hostName, hookFailure, incoming, proxySocket, stateDirectory } = settings;
+  await makeState(stateDirectory, logger);
+  const [loaded, names, version] = await Promise.all([loadBasis(settings), readPciIds(), readVersion()]);
+
+  const clock = () => new Date();
+  const storage = new StorePart(settings, logger);
+  const { store, journal } = storage;
+  const metrics = new Metrics(version);
+  const decisions = new DecisionService(loaded);
+  const recorder = new DecisionRecorder(
+    decisions,
+    journal,
+    hostName,
+    clock,
+    ({ verdict }, { surface }, seconds) => metrics.decided(surface, verdict, seconds),
+  );
+  const registry = new DomainRegistry(hostName, journal, clock);
+  const networks = new HostdevNetworks();
+  const reconciler = new Reconciler({
+    recorder,
+    registry,
+    journal,
+    networks,
+    host: hostName,
+    redefine: settings.reconcile,
+    log: logger,
+    clock,
+  });
+  const hostSwitch = await FileHostSwitch.open({
+    file: join(stateDirectory, 'mode'),
+    configured: settings.mode,
+    onChange: ({ from, to, byHand }) => {
+      decisions.replace({ hostMode: to });
+      const detail = `the host switch went from ${from} to ${to}`;
+      logger.warn({ byHand }, detail);
+      // Where the API changed it, the API has told who asked for it.
+      if (byHand) {
+        journal.event({
+          host: hostName,
+          at: clock().toISOString(),
+          kind: 'mode-changed',
+          actor: 'file',
+          detail,
+        });
+      }
+      void reconciler.reconcileAll().catch((error: unknown) => logger.warn({ err: error }, 'not reconciled'));
+    },
+    onProblem: ({ message }) => logger.error(message),
+  });
+
+  const memory = new InventoryMemory(join(stateDirectory, 'inventory.json'), hostName);
+  const inventory = new InventoryRefresh(settings, decisions, memory, logger);
+  inventory.tell(loaded.inventoryProblems);
+
+  const hook = new HookService(
+    {
+      recorder,
+      domains: registry,
+      journal,
+      hostdevNetworks: () => networks.names,
+      hostMode: () => hostSwitch.mode,
+      clock,
+    },
+    { host: hostName, failure: hookFailure, incoming, proxySocket },
+  );
+
+  const libvirt = new LibvirtPart({
+    sockets: () => libvirtSockets(settings),
+    reconciler,
+    networks,
+    registry,
+    store,
+    host: hostName,
+    logger,
+  });
+  const calls = new CallRecorder({
+    journal,
+    registry,
+    host: hostName,
+    clock,
+    count: (outcome) => metrics.proxyCall(outcome),
+  });
+  const xmlJudge = new XmlJudge({
+    recorder,
+    registry,
+    hostdevNetworks: () => networks.names,
+    domainXml: (domain, flags) => libvirt.domainXml(domain, flags),
+  });
+  const failure = () => (hostSwitch.mode === 'enforce' ? settings.proxyFailure : 'open');
+  const judge = new CallJudge(xmlJudge, failure, (mode, call, error) => calls.failed(mode, call, error));
+  const proxy = new ProxyPart(settings, judge, calls, logger);
+  metrics.watch({
+    store: () => journal.status(),
+    mode: () => hostSwitch.mode,
+    libvirtConnected: () => libvirt.connected,
+    unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
+  });
+
+  const components = [
+    libvirt.component,
+    proxy.component,
+    storeComponent(journal),
+    switchComponent(hostSwitch),
+  ];
+  const api = { decisions, names, store, journal, hostSwitch, components, metrics, hostName, version };
+  return {
+    parts: [
+      storage,
+      inventory,
+      libvirt,
+      new HookEndpoint(hook, settings.hookSocket),
+      proxy,
+      new ApiPart(api, settings, logger),
+    ],
+    reload: async () => {
+      try {
+        const { policy, risks, host } = await loadBasis(settings);
+        decisions.replace({ policy, risks, host });
+        logger.info({ policy: policy.revision.slice(0, 12) }, 'reloaded');
+        await reconciler.reconcileAll();
+      } catch (error) {
+        logger.error({ err: error }, 'not reloaded; what was loaded before stays in use');
+      }
+      await inventory.refresh();
+    },
+  };
+}
+
+/** Systemd makes the directory; elsewhere the service does. What cannot be kept there is no reason not to decide. */
+async function makeState(directory: string, logger: Logger): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    logger.error({ err: error }, 'the state directory cannot be made');
+  }
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
+
+describe('what is installed on hosts', () => {
+  it('takeover.sh is a clean shell script', () => {
+    expect(execFileSync('shellcheck', [`${deploy}takeover.sh`], { encoding: 'utf8' })).toBe('');
+  });
+
+  it('the units are what systemd understands', () => {
+    const units = readdirSync(`${deploy}systemd`).map((name) => `${deploy}systemd/${name}`);
+    // The service's own files are not installed where the tests run.
+    const environment = { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' };
+    expect(() =>
+      execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { env: environment, stdio: 'pipe' }),
+    ).not.toThrow();
+  });
+
+  it('nothing makes the proxy sockets start but the drop-in that moves those of libvirt', () => {
+    for (const name of ['vfio-warden-proxy.socket', 'vfio-warden-proxy-ro.socket']) {
+      const unit = execFileSync('cat', [`${deploy}systemd/${name}`], { encoding: 'utf8' });
+      expect(unit).not.toContain('[Install]');
+      expect(unit).toContain('SocketMode=0660');
+    }
+  });
+});
