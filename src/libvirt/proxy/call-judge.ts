@@ -14,6 +14,9 @@ export type Judgement =
 /** What is done where no decision can be made: `closed` refuses the call, `open` lets it pass as it is. */
 export type FailureMode = 'closed' | 'open';
 
+/** Words without which a client's XML assigns no device; more of them than do. */
+const MAY_ASSIGN = /hostdev|vfio|nvme|mdev|qemu:|type=["']network/;
+
 /**
  * Judges a call as a whole: each piece of XML in it, and what the pieces' decisions come to. Pieces are judged at once
  * wherever they can be: only those that need the domain's own XML are waited for.
@@ -21,7 +24,8 @@ export type FailureMode = 'closed' | 'open';
 export class CallJudge {
   constructor(
     private readonly xml: XmlJudge,
-    private readonly failure: FailureMode,
+    /** Asked when it is needed: the host's switch decides, too. */
+    private readonly failure: () => FailureMode,
     private readonly failed: (mode: FailureMode, call: LocatedCall, error: unknown) => void,
   ) {}
 
@@ -76,8 +80,11 @@ export class CallJudge {
         message: refusals.map(({ message }) => message).join('; '),
       };
     }
-    this.failed(this.failure, located, error);
-    if (this.failure === 'open') return { action: 'forward', payload, rewritten: false };
+    const concerned = located.xml.some(({ bytes }) => MAY_ASSIGN.test(bytes.toString('latin1')));
+    if (!concerned) return { action: 'forward', payload, rewritten: false };
+    const failure = this.failure();
+    this.failed(failure, located, error);
+    if (failure === 'open') return { action: 'forward', payload, rewritten: false };
     const reason = error instanceof Error ? error.message : String(error);
     return {
       action: 'refuse',
