@@ -37,7 +37,7 @@ export async function holdersByDevice(
   const holders = new Map<string, DeviceHolder[]>();
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { items, next } = await store.domains({ host, limit: PAGE, cursor });
+    const { items, next } = await store.domains({ host, present: true, limit: PAGE, cursor });
     for (const { uuid, name, active, devices } of items) {
       for (const device of devices)
         holders.set(device, [...(holders.get(device) ?? []), { uuid, name, active }]);
@@ -50,6 +50,6 @@ export async function holdersByDevice(
 
 /** The same for one device. */
 export async function holdersOf(store: Store, host: string, device: Bdf): Promise<DeviceHolder[]> {
-  const { items } = await store.domains({ host, device, limit: PAGE });
+  const { items } = await store.domains({ host, device, present: true, limit: PAGE });
   return items.map(({ uuid, name, active }) => ({ uuid, name, active }));
 }

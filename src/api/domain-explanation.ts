@@ -29,6 +29,7 @@ function withoutDecision({ name, decisionId }: DomainRecord): string {
 }
 
 function stateOf({ active, persistent, unprotected, host }: DomainRecord): string {
+  if (!active && !persistent) return `gone from ${host}`;
   const runs = active ? `runs on ${host}` : `does not run; defined on ${host}`;
   const gap = active ? 'WITHOUT what policy asks for' : 'would start WITHOUT what policy asks for';
   return [runs, !persistent && 'not persistent', unprotected && gap].filter(Boolean).join(', ');

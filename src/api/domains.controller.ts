@@ -30,8 +30,8 @@ export class DomainsController {
   @Get()
   @ApiOperation({ summary: 'Domains, and whether they have what policy asks for' })
   @Answer(DomainPage, 'One page.', DOMAIN_PAGE_EXAMPLE)
-  list(@Query() query: DomainsQuery): Promise<Page<DomainRecord>> {
-    return this.store.ask((store) => store.domains(query));
+  list(@Query() { gone, ...query }: DomainsQuery): Promise<Page<DomainRecord>> {
+    return this.store.ask((store) => store.domains(gone ? query : { ...query, present: true }));
   }
 
   @Get(':key')

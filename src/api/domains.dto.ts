@@ -12,6 +12,9 @@ export class DomainsQuery extends PageQuery {
   @FlagParameter('Whether it runs.')
   active?: boolean;
 
+  @FlagParameter('Also those that neither run nor are defined any more.')
+  gone?: boolean;
+
   @FlagParameter('Whether it runs, or would start, without what policy asks for.')
   unprotected?: boolean;
 

@@ -8,7 +8,7 @@ import { isIPv4 } from 'node:net';
 import { LocatedError } from '../located-error.js';
 import { introduce, UNIX_CALLER } from './access/caller.js';
 import { problem, PROBLEM_TYPE } from './problem-details.js';
-import { listenOnUnixSocket } from './unix-socket.js';
+import { listenOnUnixSocket } from '../host/unix-socket.js';
 
 /** Where the API listens; the fields of `Settings` that say so. */
 export interface ListenSettings {

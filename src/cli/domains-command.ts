@@ -7,6 +7,7 @@ import { table } from './table.js';
 interface DomainsOptions extends ServiceOptions {
   unprotected?: boolean;
   running?: boolean;
+  gone?: boolean;
   device?: string;
   text?: string;
   host?: string;
@@ -19,6 +20,7 @@ export function addDomainsCommand(program: Command): void {
     .description('list domains, and whether they have what policy asks for')
     .option('--unprotected', 'only those that run, or would start, without it')
     .option('--running', 'only those that run now')
+    .option('--gone', 'also those that neither run nor are defined any more')
     .option('--device <bdf>', 'only those that this device is assigned to')
     .option('--text <text>', 'only those whose name, UUID, instance, project or flavor has this in it')
     .option('--host <name>', 'only those of this node');
@@ -26,9 +28,9 @@ export function addDomainsCommand(program: Command): void {
 }
 
 async function listDomains(options: DomainsOptions): Promise<void> {
-  const { unprotected, running, device, text, host, limit } = options;
+  const { unprotected, running, gone, device, text, host, limit } = options;
   const service = await serviceOf(options);
-  const query = { unprotected, active: running, device, text, host };
+  const query = { unprotected, active: running, gone, device, text, host };
   const domains = await service.list<DomainRecord>('/v1/domains', query, limit);
   if (options.json) return printJson(domains);
   if (domains.length === 0) return print('no such domains');
@@ -38,7 +40,7 @@ async function listDomains(options: DomainsOptions): Promise<void> {
       domains.map((domain) => [
         domain.name,
         domain.host,
-        domain.active ? 'running' : 'off',
+        stateOf(domain),
         domain.verdict ?? '-',
         protection(domain),
         domain.devices.join(' ') || '-',
@@ -52,4 +54,9 @@ async function listDomains(options: DomainsOptions): Promise<void> {
 function protection({ unprotected, devices }: DomainRecord): string {
   if (unprotected) return 'NO';
   return devices.length === 0 ? '-' : 'as asked';
+}
+
+function stateOf({ active, persistent }: DomainRecord): string {
+  if (active) return 'running';
+  return persistent ? 'off' : 'gone';
 }

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Verdict } from '../decision/decision.js';
 import type { Surface } from '../decision/occasion.js';
+import { HOOK_OPERATIONS, type HookOperation } from '../libvirt/hook/hook-answer.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
 
 /** What became of a call of a libvirt client. `passed`: it brings no domain in, so there was nothing to decide. */
@@ -13,10 +14,6 @@ export const PROXY_OUTCOMES = [
   'failed-closed',
 ] as const;
 export type ProxyOutcome = (typeof PROXY_OUTCOMES)[number];
-
-/** What libvirt calls the hook for. */
-export const HOOK_OPERATIONS = ['prepare', 'start', 'migrate', 'restore'] as const;
-export type HookOperation = (typeof HOOK_OPERATIONS)[number];
 
 /** What the hook told libvirt. */
 export const HOOK_OUTCOMES = ['proceed', 'veto', 'replace', 'failed-open', 'failed-closed'] as const;

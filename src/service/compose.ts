@@ -12,7 +12,7 @@ import { CallJudge } from '../libvirt/proxy/call-judge.js';
 import { CallRecorder } from '../libvirt/proxy/call-recorder.js';
 import { XmlJudge } from '../libvirt/proxy/xml-judge.js';
 import { Reconciler } from '../libvirt/reconciler/reconciler.js';
-import { HookEndpoint } from '../libvirt/hook/hook-endpoint.js';
+import { HookEndpoint, type Judge } from '../libvirt/hook/hook-endpoint.js';
 import { HookService } from '../libvirt/hook/hook.service.js';
 import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
 import { Metrics } from '../metrics/metrics.js';
@@ -113,6 +113,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     store,
     host: hostName,
     logger,
+    keepGoneDays: settings.retentionDays,
   });
   const calls = new CallRecorder({
     journal,
@@ -149,7 +150,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       storage,
       inventory,
       libvirt,
-      new HookEndpoint(hook, settings.hookSocket),
+      new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,
       new ApiPart(api, settings, logger),
     ],
@@ -163,6 +164,18 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
         logger.error({ err: error }, 'not reloaded; what was loaded before stays in use');
       }
       await inventory.refresh();
+    },
+  };
+}
+
+/** Tells metrics what became of each call of the hook. */
+function counted(hook: HookService, metrics: Metrics): Judge {
+  return {
+    judge: (call) => {
+      const answer = hook.judge(call);
+      const failed = 'failed' in answer && (answer.action === 'veto' ? 'failed-closed' : 'failed-open');
+      metrics.hookCall(call.operation, failed || answer.action);
+      return answer;
     },
   };
 }

@@ -13,6 +13,9 @@ import type { Part } from './lifecycle.js';
 
 /** Milliseconds from one attempt to read the store's domains to the next. */
 const LOAD_RETRY_MS = 2_000;
+/** Milliseconds from one look for domains that are long gone to the next. */
+const FORGET_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 /** Milliseconds that the proxy waits for a domain's XML before it does what its failure mode says. */
 const DOMAIN_XML_MS = 10_000;
 
@@ -26,6 +29,8 @@ export interface LibvirtPartOptions {
   /** Name of this node. */
   host: string;
   logger: Logger;
+  /** Days that the record of a domain that is gone is kept. */
+  keepGoneDays: number;
 }
 
 /** The service's own connections to libvirt, and who works with them. */
@@ -34,6 +39,7 @@ export class LibvirtPart implements Part {
   private client: ReconnectingClient | undefined;
   private networkClient: ReconnectingClient | undefined;
   private loading: NodeJS.Timeout | undefined;
+  private forgetting: NodeJS.Timeout | undefined;
   private lastError = 'it was not reached yet';
 
   constructor(private readonly options: LibvirtPartOptions) {}
@@ -55,6 +61,7 @@ export class LibvirtPart implements Part {
 
   async start(): Promise<void> {
     await this.loadDomains();
+    this.forgetting = setInterval(() => this.forgetGone(), FORGET_MS).unref();
     const { sockets } = this.options;
     const separateNetworks = sockets().networks !== undefined;
     this.client = new ReconnectingClient(
@@ -87,6 +94,7 @@ export class LibvirtPart implements Part {
 
   async stop(): Promise<void> {
     clearTimeout(this.loading);
+    clearInterval(this.forgetting);
     this.options.reconciler.disconnected();
     await Promise.all([this.client?.stop(), this.networkClient?.stop()]);
   }
@@ -134,6 +142,11 @@ export class LibvirtPart implements Part {
     this.lastError = error.message;
     this.options.reconciler.disconnected();
     this.options.logger.warn(`libvirt is not connected: ${error.message}`);
+  }
+
+  private forgetGone(): void {
+    const { registry, keepGoneDays } = this.options;
+    registry.forgetGone(new Date(Date.now() - keepGoneDays * DAY_MS));
   }
 
   /** The past of domains; without the store it is tried again, and until then an unknown domain may have run. */

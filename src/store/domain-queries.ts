@@ -48,12 +48,13 @@ export async function findDomain(
 
 /** Lists by name: the rows of domains change, and a list by time would show one twice or not at all. */
 export async function listDomains(kysely: Kysely<Schema>, query: DomainQuery): Promise<Page<DomainRecord>> {
-  const { host, active, unprotected, device, text, cursor } = query;
+  const { host, active, present, unprotected, device, text, cursor } = query;
   const rows = await kysely
     .selectFrom('domains')
     .select(['name', 'host', 'uuid', 'body'])
     .$if(host !== undefined, (select) => select.where('host', '=', indexed(host!)))
     .$if(active !== undefined, (select) => select.where('active', '=', Number(active)))
+    .$if(present !== undefined, (select) => select.where('present', '=', Number(present)))
     .$if(unprotected !== undefined, (select) => select.where('unprotected', '=', Number(unprotected)))
     .$if(device !== undefined, (select) => select.where(like('devices', `"${device}"`)))
     .$if(text !== undefined, (select) => select.where(like('search', text!.toLowerCase())))

@@ -82,6 +82,7 @@ const MIGRATIONS: readonly ((terms: Terms) => string[])[] = [
       name ${text} not null,
       instance_name ${text},
       active integer not null,
+      present integer not null,
       unprotected integer not null,
       decision_id ${text},
       devices text not null,

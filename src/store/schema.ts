@@ -41,6 +41,8 @@ export interface Schema {
     name: string;
     instance_name: string | null;
     active: number;
+    /** Whether it runs or is defined. */
+    present: number;
     unprotected: number;
     decision_id: string | null;
     /** JSON array of BDFs. */

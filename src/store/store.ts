@@ -44,6 +44,8 @@ export interface EventQuery extends Paging {
 export interface DomainQuery extends Paging {
   host?: string;
   active?: boolean;
+  /** Whether it runs or is defined; the records of others are kept for a while, for their past. */
+  present?: boolean;
   unprotected?: boolean;
   /** BDF. */
   device?: string;

@@ -281,7 +281,7 @@ describe.each([
 
     it('finds them by what runs, what is unprotected, device, host, and any text of the owner', async () => {
       await store.write([
-        domainEntry(1, { name: 'a', active: false, devices: [NVME] }),
+        domainEntry(1, { name: 'a', active: false, persistent: false, devices: [NVME] }),
         domainEntry(2, { name: 'b', unprotected: true, devices: [NVME, GPU] }),
         domainEntry(3, {
           name: 'c',
@@ -290,6 +290,7 @@ describe.each([
         }),
       ]);
       expect(await domainNames({ active: false })).toEqual(['a']);
+      expect(await domainNames({ present: true })).toEqual(['b', 'c']);
       expect(await domainNames({ unprotected: true })).toEqual(['b']);
       expect(await domainNames({ device: NVME })).toEqual(['a', 'b']);
       expect(await domainNames({ device: NVME, active: true })).toEqual(['b']);

@@ -11,7 +11,8 @@ export interface HookCall {
 
 /** What the hook does: let the domain go on as it is, stop it, or (`migrate` and `restore`) go on with another document. */
 export type HookAnswer =
-  | { action: 'proceed' }
+  /** `failed`: no decision could be made, and the failure mode says so. */
+  | { action: 'proceed'; failed?: true }
   /** `reason` is one line, which libvirt passes on to its client. */
-  | { action: 'veto'; reason: string }
+  | { action: 'veto'; reason: string; failed?: true }
   | { action: 'replace'; xml: string };

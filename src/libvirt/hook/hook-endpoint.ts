@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { listenOnUnixSocket } from '../../api/unix-socket.js';
+import { listenOnUnixSocket } from '../../host/unix-socket.js';
 import { HOOK_OPERATIONS, type HookAnswer, type HookCall } from './hook-answer.js';
 
 /** Bytes. libvirt takes documents of up to 4 MiB from its clients, and writes them with more than it was given. */
@@ -45,8 +44,7 @@ export class HookEndpoint {
 
   /** @throws LocatedError where the socket is another process's, or something else is at its path */
   async start(): Promise<void> {
-    await listenOnUnixSocket(this.server, this.socketPath);
-    await chmod(this.socketPath, 0o600);
+    await listenOnUnixSocket(this.server, this.socketPath, undefined, 0o600);
   }
 
   /** Answers the calls that have come in, then closes. */

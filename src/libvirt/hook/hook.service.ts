@@ -138,7 +138,7 @@ export class HookService {
     const open = this.options.failure === 'open' || this.ports.hostMode() !== 'enforce';
     const detail = `${operation}: ${reason}`;
     this.tell(open ? 'failed-open' : 'failed-closed', document ?? {}, detail);
-    return open ? PROCEED : { action: 'veto', reason };
+    return open ? { action: 'proceed', failed: true } : { action: 'veto', reason, failed: true };
   }
 
   private tell(

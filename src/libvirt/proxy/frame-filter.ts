@@ -3,6 +3,8 @@ import { ProtocolError } from '../rpc/protocol-error.js';
 
 /** A frame that is held back is kept in memory until it is whole: no call that we look at is larger. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
+/** What a held frame gets at first; it grows with what has really come, not with what was announced. */
+const INITIAL_CAPACITY = 4096;
 
 /** Where a filter's bytes go. */
 export interface FrameSink {
@@ -19,8 +21,8 @@ export interface FrameSink {
 export class FrameFilter {
   private header = Buffer.alloc(0);
   private holding: FrameHeader | undefined;
-  private heldChunks: Buffer[] = [];
-  private heldBytes = 0;
+  private frame = Buffer.alloc(0);
+  private frameBytes = 0;
   /** Bytes of the present frame that are still to come. */
   private remaining = 0;
   /** Bytes after the present frame that stand for file descriptors; its length does not count them. */
@@ -101,26 +103,34 @@ export class FrameFilter {
       throw new ProtocolError(`a call of ${header.length} bytes is larger than any that carries XML`);
     }
     this.holding = header;
-    this.heldChunks = [bytes];
-    this.heldBytes = HEADER_BYTES;
-    this.remaining = header.length - HEADER_BYTES;
-    if (this.remaining === 0) this.release();
+    this.frame = Buffer.allocUnsafe(Math.min(header.length, INITIAL_CAPACITY));
+    this.frameBytes = 0;
+    this.remaining = header.length;
+    this.hold(bytes);
   }
 
   private hold(bytes: Buffer): number {
-    this.heldChunks.push(bytes);
-    this.heldBytes += bytes.length;
+    this.reserve(this.frameBytes + bytes.length);
+    bytes.copy(this.frame, this.frameBytes);
+    this.frameBytes += bytes.length;
     this.remaining -= bytes.length;
     if (this.remaining === 0) this.release();
     return bytes.length;
   }
 
+  /** Doubling keeps the copying linear in the length of the frame, and a chunk of one byte cheap. */
+  private reserve(bytes: number): void {
+    if (bytes <= this.frame.length) return;
+    const grown = Buffer.allocUnsafe(Math.min(Math.max(bytes, 2 * this.frame.length), this.holding!.length));
+    this.frame.copy(grown, 0, 0, this.frameBytes);
+    this.frame = grown;
+  }
+
   private release(): void {
     const header = this.holding!;
-    const frame =
-      this.heldChunks.length === 1 ? this.heldChunks[0]! : Buffer.concat(this.heldChunks, this.heldBytes);
+    const frame = this.frame.subarray(0, this.frameBytes);
     this.holding = undefined;
-    this.heldChunks = [];
+    this.frame = Buffer.alloc(0);
     if (header.type === TYPE.callWithFds || header.type === TYPE.replyWithFds) {
       this.descriptors = descriptorsOf(frame);
     }

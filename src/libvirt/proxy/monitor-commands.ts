@@ -25,7 +25,7 @@ function whyRefusedText(command: string): string | undefined {
     return 'it adds a vfio device past libvirt, so no decision could be made about it';
   }
   // With an escape in it, a text that is no strict JSON could spell the same in a way that we do not see.
-  if (command.trimStart().startsWith('{') && command.includes('\\')) {
+  if (command.includes('{') && command.includes('\\')) {
     return 'it is no strict JSON and has escapes in it, so what it adds cannot be told';
   }
   return undefined;

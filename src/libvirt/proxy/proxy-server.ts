@@ -1,6 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { chmod } from 'node:fs/promises';
-import { listenOnUnixSocket } from '../../api/unix-socket.js';
+import { listenOnUnixSocket } from '../../host/unix-socket.js';
 import type { CallJudge } from './call-judge.js';
 import { ProxySession, type SessionObserver } from './proxy-session.js';
 
@@ -47,8 +46,7 @@ export class ProxyServer {
   async start(): Promise<void> {
     const { listen } = this.endpoint;
     if ('path' in listen) {
-      await listenOnUnixSocket(this.server, listen.path, listen.group);
-      await chmod(listen.path, listen.mode);
+      await listenOnUnixSocket(this.server, listen.path, listen.group, listen.mode);
     } else {
       await new Promise<void>((resolve, reject) => {
         this.server.once('error', reject);

@@ -14,8 +14,11 @@ import { MONITOR_COMMANDS, OPEN_GRAPHICS_FD, XML_CALLS } from './xml-calls.js';
 const HELD_CALL_TIMEOUT_MS = 60_000;
 /** How long an end that does not read may keep what was written to it when the other end has gone. */
 const LINGER_MS = 1_000;
-/** Calls that are judged and not answered yet; libvirt itself works on five of a client at a time. */
+/** Judged calls whose answers are watched for; libvirt itself works on five of a client at a time. */
 const MAX_OPEN_CALLS = 1_000;
+/** A client with that many calls that wait for a decision is not read from, as libvirt would not at its own limit. */
+const MAX_JUDGED_AT_ONCE = 16;
+const NO_DESCRIPTORS = 'file descriptors cannot pass the vfio-warden proxy';
 
 /** What a session tells of the calls that it judged. */
 export interface SessionObserver {
@@ -28,6 +31,7 @@ export interface SessionObserver {
 }
 
 interface OpenCall {
+  procedure: number;
   located: LocatedCall;
   judgement: Judgement;
 }
@@ -43,7 +47,9 @@ export class ProxySession {
   private readonly open = new Map<number, OpenCall>();
   /** Answers of ours that wait for the end of a frame that is being passed to the client. */
   private readonly answers: Buffer[] = [];
-  private heldSince: NodeJS.Timeout | undefined;
+  /** Whether the client has not read the last answer of ours. */
+  private answerUnread = false;
+  private silence: NodeJS.Timeout | undefined;
   private judging = 0;
   private ended = false;
 
@@ -56,20 +62,25 @@ export class ProxySession {
     private readonly onEnd: () => void,
   ) {
     this.fromClient = new FrameFilter((header) => this.isHeld(header), {
-      pass: (bytes) => this.write(libvirt, bytes, client),
+      pass: (bytes) => this.write(libvirt, bytes),
       held: (frame, header) => this.takeCall(frame, header),
     });
     this.fromLibvirt = new FrameFilter((header) => this.isAwaited(header), {
-      pass: (bytes) => this.write(client, bytes, libvirt),
+      pass: (bytes) => this.write(client, bytes),
       held: (frame, header) => this.takeAnswer(frame, header),
     });
-    client.on('data', (chunk: Buffer) => this.receive(this.fromClient, chunk));
-    libvirt.on('data', (chunk: Buffer) => {
-      this.receive(this.fromLibvirt, chunk);
-      this.sendAnswers();
+    client.on('data', (chunk: Buffer) => this.guarded(() => this.receive(chunk)));
+    libvirt.on('data', (chunk: Buffer) =>
+      this.guarded(() => {
+        this.fromLibvirt.push(chunk);
+        this.sendAnswers();
+      }),
+    );
+    client.on('drain', () => {
+      this.answerUnread = false;
+      this.regulate();
     });
-    client.on('drain', () => libvirt.resume());
-    libvirt.on('drain', () => client.resume());
+    libvirt.on('drain', () => this.regulate());
     for (const socket of [client, libvirt]) {
       socket.on('error', () => this.end());
       socket.on('end', () => this.end());
@@ -86,7 +97,7 @@ export class ProxySession {
   end(): void {
     if (this.ended) return;
     this.ended = true;
-    clearTimeout(this.heldSince);
+    clearTimeout(this.silence);
     for (const socket of [this.client, this.libvirt]) {
       socket.destroySoon();
       setTimeout(() => socket.destroy(), LINGER_MS).unref();
@@ -94,24 +105,41 @@ export class ProxySession {
     this.onEnd();
   }
 
-  private receive(filter: FrameFilter, chunk: Buffer): void {
-    try {
-      filter.push(chunk);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) this.observer.refused(`a bug of the proxy: ${String(error)}`);
-      // What follows cannot be told apart any more: libvirt, too, hangs up on a frame that is none.
-      this.end();
-      return;
-    }
-    if (filter !== this.fromClient) return;
-    if (!filter.waiting) {
-      clearTimeout(this.heldSince);
-      this.heldSince = undefined;
-    } else this.heldSince ??= setTimeout(() => this.end(), HELD_CALL_TIMEOUT_MS).unref();
+  private receive(chunk: Buffer): void {
+    this.fromClient.push(chunk);
+    if (!this.fromClient.waiting) {
+      clearTimeout(this.silence);
+      this.silence = undefined;
+    } else if (this.silence) this.silence.refresh();
+    else this.silence = setTimeout(() => this.giveUp(), HELD_CALL_TIMEOUT_MS).unref();
   }
 
-  private write(to: Socket, bytes: Buffer, from: Socket): void {
-    if (!to.write(bytes)) from.pause();
+  /** The client is silent in the middle of a call, unless it is we who do not listen. */
+  private giveUp(): void {
+    if (this.client.isPaused()) this.silence?.refresh();
+    else this.end();
+  }
+
+  /** After an error, what follows cannot be told apart any more: libvirt, too, hangs up on a frame that is none. */
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) this.observer.refused(`a bug of the proxy: ${String(error)}`);
+      this.end();
+    }
+  }
+
+  private write(to: Socket, bytes: Buffer): void {
+    if (!to.write(bytes)) this.regulate();
+  }
+
+  /** Reads from each end no more than can be passed on, judged and answered. */
+  private regulate(): void {
+    setPaused(this.libvirt, this.client.writableNeedDrain);
+    const answersWait = this.answerUnread || this.answers.length > 0;
+    const tooMany = this.judging >= MAX_JUDGED_AT_ONCE;
+    setPaused(this.client, this.libvirt.writableNeedDrain || answersWait || tooMany);
   }
 
   private isHeld({ type, program, procedure }: FrameHeader): boolean {
@@ -123,8 +151,11 @@ export class ProxySession {
     return program === PROGRAM.qemu && MONITOR_COMMANDS.has(procedure);
   }
 
-  private isAwaited({ type, program, serial }: FrameHeader): boolean {
-    return type === TYPE.reply && program === PROGRAM.remote && this.open.has(serial);
+  private isAwaited({ type, program, procedure, serial }: FrameHeader): boolean {
+    if (type === TYPE.replyWithFds) return true;
+    return (
+      type === TYPE.reply && program === PROGRAM.remote && this.open.get(serial)?.procedure === procedure
+    );
   }
 
   private takeCall(frame: Buffer, header: FrameHeader): void {
@@ -133,7 +164,7 @@ export class ProxySession {
       header.type === TYPE.callWithFds ||
       (header.procedure === OPEN_GRAPHICS_FD && header.program === PROGRAM.remote)
     ) {
-      this.refuse(header, ERROR_CODE.noSupport, 'file descriptors cannot pass the vfio-warden proxy');
+      this.refuse(header, ERROR_CODE.noSupport, NO_DESCRIPTORS);
       return;
     }
     try {
@@ -152,41 +183,52 @@ export class ProxySession {
 
   private takeMonitorCommand(frame: Buffer, header: FrameHeader, payload: Buffer): void {
     const reason = this.judge && whyRefused(readMonitorCommand(payload));
-    if (reason === undefined) this.write(this.libvirt, frame, this.client);
+    if (reason === undefined) this.write(this.libvirt, frame);
     else
       this.refuse(header, ERROR_CODE.operationDenied, `vfio-warden refuses this monitor command: ${reason}`);
   }
 
   private takeXmlCall(header: FrameHeader, payload: Buffer): void {
     const located = locateXml(XML_CALLS.get(header.procedure)!, payload);
-    const finish = (judgement: Judgement) => this.finish(header, located, judgement);
     const judgement = this.judge!.judge(located, payload);
     if (!(judgement instanceof Promise)) {
-      finish(judgement);
+      this.finish(header, located, judgement);
       return;
     }
     this.judging += 1;
+    this.regulate();
     void judgement.then((settled) => {
       this.judging -= 1;
-      finish(settled);
+      this.guarded(() => this.finish(header, located, settled));
+      this.regulate();
     });
   }
 
   private finish(header: FrameHeader, located: LocatedCall, judgement: Judgement): void {
     if (this.ended) return;
+    const { serial, procedure } = header;
+    if (this.open.has(serial)) {
+      // The answers could not be told apart, and one call's decision would be taken for the other's.
+      this.refuse(header, ERROR_CODE.rpc, `call ${serial} is not answered yet, and here it is again`);
+      return;
+    }
     this.observer.judged(located, judgement);
     if (judgement.action === 'refuse') {
       this.refuse(header, judgement.code, `vfio-warden: ${judgement.message}`);
       return;
     }
-    if (this.open.size < MAX_OPEN_CALLS) this.open.set(header.serial, { located, judgement });
-    this.write(this.libvirt, encodeFrame(header, judgement.payload), this.client);
+    if (this.open.size < MAX_OPEN_CALLS) this.open.set(serial, { procedure, located, judgement });
+    this.write(this.libvirt, encodeFrame(header, judgement.payload));
   }
 
   private takeAnswer(frame: Buffer, header: FrameHeader): void {
+    if (header.type === TYPE.replyWithFds) {
+      this.refuse(header, ERROR_CODE.noSupport, NO_DESCRIPTORS);
+      return;
+    }
     const { located, judgement } = this.open.get(header.serial)!;
     this.open.delete(header.serial);
-    this.write(this.client, frame, this.libvirt);
+    this.write(this.client, frame);
     this.observer.answered(located, judgement, header.status === STATUS.ok, frame.subarray(HEADER_BYTES));
   }
 
@@ -200,9 +242,16 @@ export class ProxySession {
   private sendAnswers(): void {
     // Not into the middle of a frame that libvirt is sending.
     while (this.answers.length > 0 && this.fromLibvirt.atBoundary && !this.ended) {
-      this.write(this.client, this.answers.shift()!, this.libvirt);
+      if (!this.client.write(this.answers.shift()!)) this.answerUnread = true;
     }
+    if (this.client.isPaused() || this.answerUnread || this.answers.length > 0) this.regulate();
   }
+}
+
+function setPaused(socket: Socket, paused: boolean): void {
+  if (paused === socket.isPaused()) return;
+  if (paused) socket.pause();
+  else socket.resume();
 }
 
 /** The command of `qemu_domain_monitor_command_args`: the domain, the command, flags. */

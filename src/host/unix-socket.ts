@@ -1,7 +1,7 @@
 import { chown, lstat, mkdir, rm } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { groupId } from '../host/group-id.js';
+import { groupId } from './group-id.js';
 import { LocatedError } from '../located-error.js';
 
 /** Bytes: `sun_path` has 108 with the final zero, and a longer one would be cut without a word. */
