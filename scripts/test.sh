@@ -2,7 +2,8 @@
 # Sets up and runs every test.
 set -eu
 cd "$(dirname "$0")/.."
-scripts/setup.sh
+# For tests only: a PostgreSQL server, promtool, and what looks at scripts and units.
+scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps
 npm run --silent lint
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.

@@ -3,7 +3,7 @@ import { ERROR_CODE, LibvirtError } from '../libvirt/rpc/libvirt-error.js';
 import { LibvirtClient } from '../libvirt/rpc/libvirt-client.js';
 import type { DomainRef } from '../libvirt/rpc/types.js';
 import { LocatedError } from '../located-error.js';
-import { readHostdevNetwork } from './hostdev-network.js';
+import { readHostdevNetwork } from '../libvirt/hostdev-network.js';
 import type { SeenDomain, Sighting, Unseen } from './seen-domain.js';
 
 /** The monolithic daemon's read-only socket, or the QEMU daemon's of a modular libvirt. */

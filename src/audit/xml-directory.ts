@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readDomain } from '../domain-xml/domain-document.js';
 import { decodeXml, MAX_DOCUMENT_BYTES, readXml } from '../domain-xml/xml-reader.js';
 import { LocatedError } from '../located-error.js';
-import { readHostdevNetwork } from './hostdev-network.js';
+import { readHostdevNetwork } from '../libvirt/hostdev-network.js';
 import type { Sighting } from './seen-domain.js';
 
 /** More than any host has domains. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { readSettings, type Settings } from '../config/settings.js';
+import { readSettings } from '../config/load-settings.js';
+import type { Settings } from '../config/settings.js';
 
 /** Options that stand for settings; each overrides its environment variable. */
 const OPTIONS = {

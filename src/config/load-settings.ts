@@ -32,6 +32,16 @@ export async function loadSettings(
   );
 }
 
+/**
+ * Reads the settings from the environment alone.
+ *
+ * @throws LocatedError, LocatedErrors that name the variables
+ */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const given = settingsOfEnvironment(environment);
+  return completeSettings(Object.assign(new Settings(), given));
+}
+
 function parseConfig(file: string, text: string): { settings: Settings; placeOf(name: SettingName): string } {
   // A file in which every line is a comment, as it is shipped, is no mapping to a YAML reader.
   if (text.split('\n').every((line) => /^\s*(#|$)/.test(line))) {

@@ -4,7 +4,6 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { LocatedError, LocatedErrors } from '../located-error.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
-import { completeSettings } from './complete-settings.js';
 import {
   IsAbsolutePath,
   IsClosedSocketMode,
@@ -179,16 +178,6 @@ export function variableOf(name: SettingName): string {
   return `WARDEN_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
-/**
- * Reads the settings from the environment alone.
- *
- * @throws LocatedError, LocatedErrors that name the variables
- */
-export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const given = settingsOfEnvironment(environment);
-  return completeSettings(Object.assign(new Settings(), given), variablePlace);
-}
-
 /** What the environment sets, and nothing else. An empty variable is none. */
 export function settingsOfEnvironment(environment: NodeJS.ProcessEnv): Partial<Settings> {
   const texts: Partial<Record<SettingName, string>> = {};
@@ -202,7 +191,7 @@ export function settingsOfEnvironment(environment: NodeJS.ProcessEnv): Partial<S
     ({ property, constraints }) =>
       new LocatedError(
         Object.values(constraints ?? {})[0] ?? 'it is not accepted',
-        variablePlace(property as SettingName),
+        variableOf(property as SettingName),
         'Correct the environment variable and start again.',
       ),
   );
@@ -211,8 +200,4 @@ export function settingsOfEnvironment(environment: NodeJS.ProcessEnv): Partial<S
   return Object.fromEntries(
     (Object.keys(texts) as SettingName[]).map((name) => [name, settings[name]]),
   ) as Partial<Settings>;
-}
-
-function variablePlace(name: SettingName): string {
-  return variableOf(name);
 }

@@ -1,4 +1,4 @@
-import { readHostdevNetwork } from '../audit/hostdev-network.js';
+import { readHostdevNetwork } from './hostdev-network.js';
 import type { LibvirtClient } from './rpc/libvirt-client.js';
 
 /** Which libvirt networks hand out host functions: a decision must know, since an interface names only the network. */

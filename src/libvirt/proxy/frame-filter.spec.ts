@@ -27,7 +27,11 @@ function filtered(chunks: readonly Buffer[]) {
 }
 
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const sorted = [0, ...places.map((place) => place % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length];
+  const sorted = [
+    0,
+    ...places.map((place) => place % (bytes.length + 1)).toSorted((a, b) => a - b),
+    bytes.length,
+  ];
   return sorted.slice(1).map((end, at) => bytes.subarray(sorted[at], end));
 }
 
@@ -45,7 +49,8 @@ describe('the frame filter', () => {
     fc.assert(
       fc.property(frames, fc.array(fc.nat(), { maxLength: 40 }), (given, places) => {
         const encoded = given.map(({ procedure, payload, descriptors }) => {
-          if (descriptors === undefined) return { frame: frameOf(procedure, payload), held: procedure === DEFINE, after: 0 };
+          if (descriptors === undefined)
+            return { frame: frameOf(procedure, payload), held: procedure === DEFINE, after: 0 };
           const count = Buffer.alloc(4);
           count.writeUInt32BE(descriptors);
           const frame = frameOf(procedure, Buffer.concat([count, payload]), TYPE.callWithFds);

@@ -91,7 +91,10 @@ describe('the XML in the arguments of a call', () => {
 
   it('comes with the domain and the flags of a call about a device', () => {
     const attach = XML_CALLS.get(160)!;
-    expect(locateXml(attach, argumentsOf(attach, ['<hostdev/>']))).toMatchObject({ domain: DOMAIN, flags: 3 });
+    expect(locateXml(attach, argumentsOf(attach, ['<hostdev/>']))).toMatchObject({
+      domain: DOMAIN,
+      flags: 3,
+    });
   });
 
   it('is exchanged one by one, and every other byte stays', () => {
@@ -99,7 +102,9 @@ describe('the XML in the arguments of a call', () => {
     const payload = argumentsOf(migrate, ['<a/>', '<b/>']);
     const [, second] = locateXml(migrate, payload).xml;
 
-    expect(replaceXml(payload, new Map([[second!, '<longer/>']]))).toEqual(argumentsOf(migrate, ['<a/>', '<longer/>']));
+    expect(replaceXml(payload, new Map([[second!, '<longer/>']]))).toEqual(
+      argumentsOf(migrate, ['<a/>', '<longer/>']),
+    );
     expect(replaceXml(payload, new Map())).toEqual(payload);
   });
 });

@@ -4,13 +4,14 @@ import { STOCK_HOST } from '../../../test/fixtures/hosts.js';
 import { DecisionRecorder } from '../../decision/decision-recorder.js';
 import { DecisionService } from '../../decision/decision.service.js';
 import { DomainRegistry } from '../domain-registry.js';
+import type { XmlCall } from './xml-calls.js';
 import { XmlJudge } from './xml-judge.js';
 
 const journal = { decision() {}, event() {}, domain() {}, domainGone() {} };
 const policy = policyOf(
   '{ name: closed, mode: enforce, require: [unassigned-extended], mitigations: [conventional-bus], topologyChange: always, uncovered: warn }',
 );
-const CALL = { operation: 'snapshot', guestHardware: 'may-change' } as const;
+const CALL: XmlCall = { operation: 'snapshot', guestHardware: 'may-change', arguments: [] };
 
 function judge(): XmlJudge {
   const decisions = new DecisionService({
@@ -32,7 +33,8 @@ function judge(): XmlJudge {
 }
 
 const inside =
-  "<name>vm</name><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>" + `${hostdev('0000:81:00.0')}</devices>`;
+  "<name>vm</name><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>" +
+  `${hostdev('0000:81:00.0')}</devices>`;
 
 describe('the domains within a snapshot', () => {
   it('are decided about one by one, also the one that libvirt calls inactiveDomain', () => {
@@ -56,7 +58,7 @@ describe('the domains within a snapshot', () => {
 describe('a device that is no host function', () => {
   it('is attached and detached without libvirt being asked about the domain', async () => {
     const disk = "<disk type='file'><target dev='sda'/></disk>";
-    const located = { call: { ...CALL, arguments: [] }, xml: [] };
+    const located = { call: CALL, xml: [] };
 
     expect(await judge().device(disk, located)).toEqual({ xml: disk, decisions: [] });
     expect(await judge().detached(disk, located)).toEqual({ xml: disk, decisions: [] });
