@@ -39,7 +39,7 @@ export async function loadSettings(
  */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const given = settingsOfEnvironment(environment);
-  return completeSettings(Object.assign(new Settings(), given));
+  return completeSettings(Object.assign(new Settings(), given), variableOf);
 }
 
 function parseConfig(file: string, text: string): { settings: Settings; placeOf(name: SettingName): string } {

@@ -61,7 +61,8 @@ export class ProxyStand {
     });
     const recorder = new DecisionRecorder(decisions, this.journal, 'node');
     this.registry = new DomainRegistry('node', this.journal);
-    this.registry.markComplete();
+    this.registry.load([]);
+    this.registry.markListed();
     const xml = new XmlJudge({
       recorder,
       registry: this.registry,
@@ -72,7 +73,11 @@ export class ProxyStand {
       {
         listen: { path: this.socket, mode: 0o600 },
         upstream: () => upstream,
-        judge: new CallJudge(xml, failure, (_, __, error) => this.refusals.push(String(error))),
+        judge: new CallJudge(
+          xml,
+          () => failure,
+          (_, __, error) => this.refusals.push(String(error)),
+        ),
       },
       {
         judged: () => {},
@@ -101,7 +106,9 @@ export class ProxyStand {
   }
 
   private own(): Promise<LibvirtClient> {
-    this.client ??= import('../../src/libvirt/rpc/libvirt-client.js').then((m) => m.LibvirtClient.connect({ path: this.options.upstream }));
+    this.client ??= import('../../src/libvirt/rpc/libvirt-client.js').then((m) =>
+      m.LibvirtClient.connect({ path: this.options.upstream }),
+    );
     return this.client;
   }
 }
