@@ -4,6 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 # For tests only: a PostgreSQL server, promtool, and what looks at scripts and units.
 scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps
+# Where it cannot be had, its tests say so and are skipped.
+scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt daemons here" >&2
 npm run --silent lint
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.

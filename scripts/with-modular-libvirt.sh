@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command beside libvirt's modular daemons, virtqemud and virtnetworkd, which Debian 12 does not have: those of
-# Debian 13, with its QEMU, in a tree of their own. Nothing is installed, and the host's libvirt is not touched.
+# Runs a command beside libvirt's modular daemons, virtqemud and virtnetworkd, and Debian 13's QEMU, in a tree of their own
+# (test/modular/make-tree.sh). Nothing is installed, and the host's libvirt is not touched.
 #   scripts/with-modular-libvirt.sh [OPTION...] COMMAND [ARGUMENT...]
 #     --prepare         makes the tree where it is missing, which takes a network; without a command that is all
 #     --socket-dir DIR  where the sockets are, so that they can be reached from outside of the mount namespace, too; the
@@ -10,56 +10,14 @@
 set -eu
 
 tree=${WARDEN_TRIXIE_TREE:-/var/cache/vfio-warden-test/trixie}
-mirror=http://deb.debian.org/debian
-packages="libvirt-daemon-driver-qemu libvirt-daemon-driver-network libvirt-clients qemu-system-x86 coreutils dash"
 
-# Debian's packages, unpacked and not installed: their scripts would configure a system that nobody boots. What apt picks
-# is what a system without any package needs for these, so nothing of the host's state goes in.
-prepare() {
-	parent=$(dirname "$tree")
-	mkdir -p "$parent"
-	exec 9>"$parent/lock"
-	flock 9
-	[ ! -x "$tree/usr/sbin/virtqemud" ] || return 0
-	work=$(mktemp -d "$parent/work.XXXXXX")
-	trap 'rm -rf "$work"' EXIT
-	mkdir -p "$work/etc/apt.conf.d" "$work/etc/preferences.d" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/tree"
-	: >"$work/state/status"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/etc/sources.list"
-	cat >"$work/apt.conf" <<-CONF
-		Dir::Etc "$work/etc";
-		Dir::State "$work/state";
-		Dir::State::status "$work/state/status";
-		Dir::Cache "$work/cache";
-		APT::Install-Recommends "false";
-		APT::Sandbox::User "root";
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-	CONF
-	APT_CONFIG="$work/apt.conf" apt-get -qq update
-	# shellcheck disable=SC2086
-	APT_CONFIG="$work/apt.conf" apt-get -qq --yes --download-only install $packages
-	# It has the links from /bin and /lib to /usr, which must be there before what is unpacked through them.
-	dpkg-deb --extract "$work"/cache/archives/base-files_*.deb "$work/tree"
-	for package in "$work"/cache/archives/*.deb; do
-		dpkg-deb --extract "$package" "$work/tree"
-	done
-	echo 'root:x:0:0:root:/root:/bin/sh' >"$work/tree/etc/passwd"
-	printf 'root:x:0:\nkvm:x:104:\n' >"$work/tree/etc/group"
-	chmod 0755 "$work/tree"
-	rm -rf "$tree"
-	mv "$work/tree" "$tree"
-	rm -rf "$work"
-	trap - EXIT
-	exec 9>&-
-}
+if [ "${1:-}" = --prepare ] && [ "${WARDEN_IN_NAMESPACE:-}" != yes ]; then
+	"$(dirname "$0")/../test/modular/make-tree.sh" "$tree"
+	shift
+	[ $# -gt 0 ] || exit 0
+fi
 
 if [ "${WARDEN_IN_NAMESPACE:-}" != yes ]; then
-	if [ "${1:-}" = --prepare ]; then
-		prepare
-		shift
-		[ $# -gt 0 ] || exit 0
-	fi
 	if [ ! -x "$tree/usr/sbin/virtqemud" ]; then
 		echo "with-modular-libvirt.sh: $tree has no virtqemud; $0 --prepare makes it" >&2
 		exit 1
@@ -127,7 +85,7 @@ for daemon in virtqemud virtnetworkd; do
 	# A file, for commands that end the daemon and want it back.
 	cat >"/run/libvirt/start-$daemon" <<-START
 		#!/bin/sh
-		exec chroot "$tree" /usr/sbin/$daemon --daemon --pid-file /run/libvirt/$daemon.pid
+		exec env LC_ALL=C chroot "$tree" /usr/sbin/$daemon --daemon --pid-file /run/libvirt/$daemon.pid
 	START
 	chmod +x "/run/libvirt/start-$daemon"
 done
@@ -161,7 +119,7 @@ trap 'end 143' TERM
 /run/libvirt/start-virtqemud
 
 answers() {
-	chroot "$tree" /usr/bin/virsh --connect "$1?socket=/run/libvirt/$2" version >/dev/null 2>&1
+	LC_ALL=C chroot "$tree" /usr/bin/virsh --connect "$1?socket=/run/libvirt/$2" uri >/dev/null 2>&1
 }
 tries=100
 until answers qemu+unix:///system virtqemud-sock && answers network+unix:///system virtnetworkd-sock; do

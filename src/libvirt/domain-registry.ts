@@ -32,7 +32,8 @@ export class DomainRegistry {
 
   /** Takes over what the store knew; of a domain that was met meanwhile only its past. */
   load(records: Iterable<DomainRecord>): void {
-    for (const record of records) {
+    for (const kept of records) {
+      const record = { ...kept, state: stateAfterAbsence(kept) };
       const met = this.byUuid.get(record.uuid);
       if (!met) {
         this.byUuid.set(record.uuid, record);
@@ -128,4 +129,12 @@ function same(a: DomainRecord, b: DomainRecord): boolean {
   return (Object.keys({ ...a, ...b }) as (keyof DomainRecord)[]).every(
     (field) => field === 'updatedAt' || JSON.stringify(a[field]) === JSON.stringify(b[field]),
   );
+}
+
+/**
+ * A domain that was new may have run while nobody watched. One whose document is restricted ran with that, if at all, so
+ * that to restrict it once more changes nothing of its guest.
+ */
+function stateAfterAbsence({ state, verdict }: DomainRecord): DomainRecord['state'] {
+  return state === 'new' && verdict !== 'restricted' ? 'unknown' : state;
 }

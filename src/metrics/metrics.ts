@@ -2,18 +2,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Verdict } from '../decision/decision.js';
 import type { Surface } from '../decision/occasion.js';
 import { HOOK_OPERATIONS, type HookOperation } from '../libvirt/hook/hook-answer.js';
+import { PROXY_OUTCOMES, type ProxyOutcome } from '../libvirt/proxy/call-outcome.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
-
-/** What became of a call of a libvirt client. `passed`: it brings no domain in, so there was nothing to decide. */
-export const PROXY_OUTCOMES = [
-  'passed',
-  'unchanged',
-  'rewritten',
-  'refused',
-  'failed-open',
-  'failed-closed',
-] as const;
-export type ProxyOutcome = (typeof PROXY_OUTCOMES)[number];
 
 /** What the hook told libvirt. */
 export const HOOK_OUTCOMES = ['proceed', 'veto', 'replace', 'failed-open', 'failed-closed'] as const;

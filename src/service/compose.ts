@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
-import { DecisionRecorder } from '../decision/decision-recorder.js';
+import { DecisionRecorder } from '../store/decision-recorder.js';
 import { DecisionService } from '../decision/decision.service.js';
 import { loadBasis } from '../decision/load-basis.js';
 import { FileHostSwitch } from '../host/host-switch.js';
@@ -128,8 +128,12 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     hostdevNetworks: () => networks.names,
     domainXml: (domain, flags) => libvirt.domainXml(domain, flags),
   });
-  const failure = () => (hostSwitch.mode === 'enforce' ? settings.proxyFailure : 'open');
-  const judge = new CallJudge(xmlJudge, failure, (mode, call, error) => calls.failed(mode, call, error));
+  const judge = new CallJudge(
+    xmlJudge,
+    settings.proxyFailure,
+    () => hostSwitch.mode,
+    (mode, call, error) => calls.failed(mode, call, error),
+  );
   const proxy = new ProxyPart(settings, judge, calls, logger);
   metrics.watch({
     store: () => journal.status(),

@@ -1,4 +1,4 @@
-import { DecisionRecorder } from '../../src/decision/decision-recorder.js';
+import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService, type DecisionBasis } from '../../src/decision/decision.service.js';
 import type { DomainPast } from '../../src/libvirt/domain-registry.js';
 import { HookService, type HookOptions } from '../../src/libvirt/hook/hook.service.js';

@@ -1,9 +1,10 @@
 import 'reflect-metadata';
 import { join } from 'node:path';
-import { DecisionRecorder } from '../../src/decision/decision-recorder.js';
+import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService } from '../../src/decision/decision.service.js';
 import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
-import { CallJudge, type FailureMode } from '../../src/libvirt/proxy/call-judge.js';
+import type { FailureMode } from '../../src/config/settings.js';
+import { CallJudge } from '../../src/libvirt/proxy/call-judge.js';
 import { ProxyServer } from '../../src/libvirt/proxy/proxy-server.js';
 import { XmlJudge } from '../../src/libvirt/proxy/xml-judge.js';
 import type { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
@@ -75,7 +76,8 @@ export class ProxyStand {
         upstream: () => upstream,
         judge: new CallJudge(
           xml,
-          () => failure,
+          failure,
+          () => 'enforce',
           (_, __, error) => this.refusals.push(String(error)),
         ),
       },

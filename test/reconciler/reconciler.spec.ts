@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DecisionRecorder } from '../../src/decision/decision-recorder.js';
+import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService } from '../../src/decision/decision.service.js';
 import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
 import { HostdevNetworks } from '../../src/libvirt/hostdev-networks.js';

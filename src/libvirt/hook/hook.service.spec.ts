@@ -140,7 +140,9 @@ describe('a document that cannot be judged', () => {
     );
     expect(closed.events).toMatchObject([{ kind: 'failed-closed' }]);
     const open = judgingService({ options: { failure: 'open' } });
-    expect(open.service.judge({ operation: 'prepare', xml: UNREADABLE })).toMatchObject({ action: 'proceed' });
+    expect(open.service.judge({ operation: 'prepare', xml: UNREADABLE })).toMatchObject({
+      action: 'proceed',
+    });
     expect(open.events).toMatchObject([{ kind: 'failed-open' }]);
   });
 

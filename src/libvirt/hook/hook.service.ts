@@ -1,6 +1,6 @@
 import type { FailureMode } from '../../config/settings.js';
 import type { DecideResult } from '../../decision/decide.js';
-import type { RecordedRequest } from '../../decision/decision-recorder.js';
+import type { RecordedRequest } from '../../store/decision-recorder.js';
 import type { Decision } from '../../decision/decision.js';
 import type { Occasion } from '../../decision/occasion.js';
 import { readDomain, type DomainDocument } from '../../domain-xml/domain-document.js';
@@ -18,7 +18,7 @@ import {
   lackReason,
   printable,
   unmatchedReason,
-} from './veto-reason.js';
+} from '../../decision/refusal.js';
 
 /** What the hook's judgement rests on. None of it may ask libvirt: the domain is locked while its hook runs. */
 export interface HookPorts {

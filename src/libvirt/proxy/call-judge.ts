@@ -1,7 +1,9 @@
 import type { Decision } from '../../decision/decision.js';
-import { refusalReason } from '../../decision/refusal.js';
+import type { FailureMode } from '../../config/settings.js';
+import { denialReason, printable } from '../../decision/refusal.js';
 import { decodeXml } from '../../domain-xml/xml-reader.js';
 import { refusalsOf } from '../../located-error.js';
+import type { Mode } from '../../policy/policy-terms.js';
 import { ERROR_CODE } from '../rpc/libvirt-error.js';
 import { replaceXml, type LocatedCall, type LocatedXml } from './locate-xml.js';
 import type { XmlJudge } from './xml-judge.js';
@@ -10,9 +12,6 @@ import type { XmlJudge } from './xml-judge.js';
 export type Judgement =
   | { action: 'forward'; payload: Buffer; decision?: Decision; rewritten: boolean }
   | { action: 'refuse'; code: number; message: string; decision?: Decision };
-
-/** What is done where no decision can be made: `closed` refuses the call, `open` lets it pass as it is. */
-export type FailureMode = 'closed' | 'open';
 
 /** Words without which a client's XML assigns no device; more of them than do. */
 const MAY_ASSIGN = /hostdev|vfio|nvme|mdev|qemu:|type=["']network/;
@@ -24,10 +23,21 @@ const MAY_ASSIGN = /hostdev|vfio|nvme|mdev|qemu:|type=["']network/;
 export class CallJudge {
   constructor(
     private readonly xml: XmlJudge,
-    /** Asked when it is needed: the host's switch decides, too. */
-    private readonly failure: () => FailureMode,
+    private readonly failure: FailureMode,
+    /** The host's switch now. */
+    private readonly hostMode: () => Mode,
     private readonly failed: (mode: FailureMode, call: LocatedCall, error: unknown) => void,
   ) {}
+
+  /** Whether calls are to be held and judged at all: with the switch at `off` nothing is in anybody's way. */
+  get active(): boolean {
+    return this.hostMode() !== 'off';
+  }
+
+  /** Whether anything may be refused. */
+  get enforcing(): boolean {
+    return this.hostMode() === 'enforce';
+  }
 
   /** Answers at once where it can; a call that has to wait for libvirt delays no other. */
   judge(located: LocatedCall, payload: Buffer): Judgement | Promise<Judgement> {
@@ -72,30 +82,30 @@ export class CallJudge {
 
   /** What is wrong with the input is the client's to know; what is wrong with us follows the failure mode. */
   private refuse(located: LocatedCall, payload: Buffer, error: unknown): Judgement {
+    const pass: Judgement = { action: 'forward', payload, rewritten: false };
     const refusals = refusalsOf(error);
     if (refusals) {
-      return {
-        action: 'refuse',
-        code: ERROR_CODE.xmlError,
-        message: refusals.map(({ message }) => message).join('; '),
-      };
+      if (!this.enforcing) return pass;
+      const message = printable(`vfio-warden: ${refusals.map((refusal) => refusal.message).join('; ')}`);
+      return { action: 'refuse', code: ERROR_CODE.xmlError, message };
     }
-    const concerned = located.xml.some(({ bytes }) => MAY_ASSIGN.test(bytes.toString('latin1')));
-    if (!concerned) return { action: 'forward', payload, rewritten: false };
-    const failure = this.failure();
+    if (!located.xml.some(({ bytes }) => MAY_ASSIGN.test(bytes.toString('latin1')))) return pass;
+    const failure = this.enforcing ? this.failure : 'open';
     this.failed(failure, located, error);
-    if (failure === 'open') return { action: 'forward', payload, rewritten: false };
+    if (failure === 'open') return pass;
     const reason = error instanceof Error ? error.message : String(error);
     return {
       action: 'refuse',
       code: ERROR_CODE.operationFailed,
-      message: `no decision could be made about ${located.call.operation}, and the failure mode is closed: ${reason}`,
+      message: printable(
+        `vfio-warden: no decision could be made about ${located.call.operation}, and the failure mode is closed: ${reason}`,
+      ),
     };
   }
 }
 
 function denied(decision: Decision): Judgement {
-  return { action: 'refuse', code: ERROR_CODE.operationDenied, message: refusalReason(decision), decision };
+  return { action: 'refuse', code: ERROR_CODE.operationDenied, message: denialReason(decision), decision };
 }
 
 function forward(

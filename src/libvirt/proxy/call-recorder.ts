@@ -6,19 +6,18 @@ import type { DomainRegistry } from '../domain-registry.js';
 import { decodeError } from '../rpc/libvirt-error.js';
 import { readDomainRef, type DomainRef } from '../rpc/types.js';
 import { XdrReader } from '../rpc/xdr-reader.js';
-import type { FailureMode, Judgement } from './call-judge.js';
+import type { FailureMode } from '../../config/settings.js';
+import type { Judgement } from './call-judge.js';
+import type { ProxyOutcome } from './call-outcome.js';
 import type { LocatedCall } from './locate-xml.js';
 import type { SessionObserver } from './proxy-session.js';
-
-/** What became of a call, for metrics. */
-export type CallOutcome = 'passed' | 'unchanged' | 'rewritten' | 'refused' | 'failed-open' | 'failed-closed';
 
 export interface CallRecorderParts {
   journal: Pick<Journal, 'event'>;
   registry: DomainRegistry;
   host: string;
   clock: () => Date;
-  count: (outcome: CallOutcome) => void;
+  count: (outcome: ProxyOutcome) => void;
 }
 
 /** Writes down what became of the calls that the proxy judged. */

@@ -146,7 +146,7 @@ export class ProxySession {
     if (type === TYPE.callWithFds) return true;
     if (type !== TYPE.call) return false;
     if (program === PROGRAM.remote) {
-      return procedure === OPEN_GRAPHICS_FD || (this.judge !== undefined && XML_CALLS.has(procedure));
+      return procedure === OPEN_GRAPHICS_FD || (this.judge?.active === true && XML_CALLS.has(procedure));
     }
     return program === PROGRAM.qemu && MONITOR_COMMANDS.has(procedure);
   }
@@ -182,7 +182,7 @@ export class ProxySession {
   }
 
   private takeMonitorCommand(frame: Buffer, header: FrameHeader, payload: Buffer): void {
-    const reason = this.judge && whyRefused(readMonitorCommand(payload));
+    const reason = this.judge?.enforcing ? whyRefused(readMonitorCommand(payload)) : undefined;
     if (reason === undefined) this.write(this.libvirt, frame);
     else
       this.refuse(header, ERROR_CODE.operationDenied, `vfio-warden refuses this monitor command: ${reason}`);
@@ -214,7 +214,7 @@ export class ProxySession {
     }
     this.observer.judged(located, judgement);
     if (judgement.action === 'refuse') {
-      this.refuse(header, judgement.code, `vfio-warden: ${judgement.message}`);
+      this.refuse(header, judgement.code, judgement.message);
       return;
     }
     if (this.open.size < MAX_OPEN_CALLS) this.open.set(serial, { procedure, located, judgement });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostdev, NODE_INVENTORY, policyOf, risksOf } from '../../../test/fixtures/scenario.js';
 import { STOCK_HOST } from '../../../test/fixtures/hosts.js';
-import { DecisionRecorder } from '../../decision/decision-recorder.js';
+import { DecisionRecorder } from '../../store/decision-recorder.js';
 import { DecisionService } from '../../decision/decision.service.js';
 import { DomainRegistry } from '../domain-registry.js';
 import type { XmlCall } from './xml-calls.js';

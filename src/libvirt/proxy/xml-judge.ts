@@ -1,5 +1,5 @@
 import type { Decision } from '../../decision/decision.js';
-import type { DecisionRecorder } from '../../decision/decision-recorder.js';
+import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import { findAssignedInDevice, type AssignedDevice } from '../../domain-xml/assigned-devices.js';
 import { readDomain } from '../../domain-xml/domain-document.js';
 import { readdress } from '../../domain-xml/readdress.js';

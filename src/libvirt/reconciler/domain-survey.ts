@@ -1,6 +1,6 @@
 import type { DecideResult } from '../../decision/decide.js';
 import type { Decision } from '../../decision/decision.js';
-import type { DecisionRecorder } from '../../decision/decision-recorder.js';
+import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import { basisOf, isUnprotected, restrictedPlaces } from '../../decision/protection.js';
 import { readDomain } from '../../domain-xml/domain-document.js';
 import { readNovaOwner } from '../../domain-xml/nova-owner.js';

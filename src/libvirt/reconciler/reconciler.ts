@@ -1,4 +1,4 @@
-import type { DecisionRecorder } from '../../decision/decision-recorder.js';
+import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
 import type { DomainRegistry } from '../domain-registry.js';
@@ -149,9 +149,11 @@ export class Reconciler {
       const survey = await this.look(client, domain, { active, persistent }, cause);
       if (survey && cause === LIFECYCLE.started) this.tellStarted(survey);
     } catch (error) {
-      if (isGone(error))
-        this.parts.registry.change(domain.uuid, domain.name, { active: false, persistent: false });
-      else this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
+      if (isGone(error)) {
+        // Of one that was gone before it was ever seen there is nothing to keep.
+        const known = this.parts.registry.get(domain.uuid);
+        if (known) this.parts.registry.change(domain.uuid, known.name, { active: false, persistent: false });
+      } else this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
     }
   }
 

@@ -1,9 +1,9 @@
 import { sha256 } from '../canonical-json.js';
-import type { Journal } from '../store/journal.js';
-import type { DecideResult } from './decide.js';
-import type { Decision } from './decision.js';
-import type { DecisionService, EvaluationRequest } from './decision.service.js';
-import type { Occasion } from './occasion.js';
+import type { Journal } from './journal.js';
+import type { DecideResult } from '../decision/decide.js';
+import type { Decision } from '../decision/decision.js';
+import type { DecisionService, EvaluationRequest } from '../decision/decision.service.js';
+import type { Occasion } from '../decision/occasion.js';
 
 /** Domains whose last decision is remembered, so that it is not recorded again while nothing has changed. */
 const MAX_REMEMBERED = 20_000;
