@@ -88,6 +88,21 @@ export function assignedDomain(devices: number): string {
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * The same with the fixture node's NVMe controller (test/fixtures/inventory), which policies/examples puts on a
+ * conventional bus.
+ *
+ * @param name without characters that XML escapes
+ * @param number makes the UUID, 0 to 999,999,999,999
+ */
+export function nodeDomain(name: string, number: number): string {
+  const uuid = `5d0f1c52-3a3f-4b0e-9a55-${`${number}`.padStart(12, '0')}`;
+  return assignedDomain(1)
+    .replace('<name>guest</name>', `<name>${name}</name>`)
+    .replace(/<uuid>.*<\/uuid>/, `<uuid>${uuid}</uuid>`)
+    .replace("<address domain='0x0000' bus='0x80'", "<address domain='0x0000' bus='0x81'");
+}
+
 /** The bus of the host that the assigned device of this number sits on, in slot 0. */
 export function hostBus(device: number): number {
   return 0x80 + device;

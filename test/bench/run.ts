@@ -1,146 +1,52 @@
 import 'reflect-metadata';
 import { availableParallelism, loadavg } from 'node:os';
-import type { DecideInput } from '../../src/decision/decide-input.js';
-import { decide } from '../../src/decision/decide.js';
-import { UNPROBED_HOST } from '../../src/host/host-capabilities.js';
-import { formatBdf } from '../../src/pci/bdf.js';
-import { gpuConfigSpace, nvmeConfigSpace } from '../../src/pci/config-space/config-space-builder.js';
-import { Inventory } from '../../src/pci/inventory.js';
-import { forcing } from '../corpus/forced-policy.js';
-import { STOCK_QEMU } from '../properties/sample-host.js';
-import { generatedRisks } from '../properties/risks.js';
-import { assignedDomain, hostBus } from './assigned-domain.js';
-import { Baselines, type Times } from './baselines.js';
+import { fixtureHostMissing } from '../fixtures/host/fixture-host.js';
+import { benchDecide } from './decide.js';
+import { remark } from './figures.js';
+import { benchHook } from './hook.js';
+import { benchProxy } from './proxy.js';
+import { benchReconcile } from './reconcile.js';
+import { benchService } from './service.js';
 
-/** Prints one line a figure: see README.md beside this file. */
+/** Runs the topics that are named, or all; see README.md beside this file. */
 
-const DEVICES = [1, 4, 16];
-const ENTRIES = [400, 100_000];
-const WARM_UP = 2_000;
-const SAMPLES = 4_000;
-const DEFINES = 500;
-
-type Figures = { p99: number; median: number };
-
-function figures(ms: readonly number[]): Figures {
-  const sorted = ms.toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.ceil(part * sorted.length) - 1]!;
-  return { median: at(0.5), p99: at(0.99) };
+interface Topic {
+  run(): Promise<void>;
+  /** Whether it runs a libvirtd of its own. */
+  needsHost: boolean;
 }
 
-function print(name: string, value: number, unit: 'ms' | 'ratio', baseline = '-'): void {
-  console.log(`${name} ${value.toPrecision(3)} ${unit} ${baseline}`);
+const TOPICS: Record<string, Topic> = {
+  decide: { run: benchDecide, needsHost: false },
+  proxy: { run: benchProxy, needsHost: true },
+  hook: { run: benchHook, needsHost: true },
+  reconcile: { run: benchReconcile, needsHost: true },
+  service: { run: benchService, needsHost: true },
+};
+
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !Object.hasOwn(TOPICS, name));
+if (unknown !== undefined) {
+  console.error(`no topic ${unknown}; there are: ${Object.keys(TOPICS).join(', ')}`);
+  process.exit(2);
 }
 
-/** A host of 64 functions, NVMe controllers and GPUs by turns. */
-const inventory = Inventory.of(
-  Array.from({ length: 64 }, (_, at) => {
-    const isGpu = at % 2 === 1;
-    return {
-      bdf: formatBdf({ domain: 0, bus: hostBus(at), slot: 0, function: 0 }),
-      vendor: isGpu ? '10de' : '144d',
-      device: isGpu ? '2684' : 'a80a',
-      revision: '01',
-      class: isGpu ? '030000' : '010802',
-      kind: 'pf' as const,
-      driver: 'vfio-pci',
-      iommuGroup: at,
-      resetMethods: ['flr', 'bus'],
-      express: true,
-      configSize: 4096,
-      configSpace: isGpu ? gpuConfigSpace() : nvmeConfigSpace(),
-    };
-  }),
-);
-
-/** Every document is another one, as in a fleet: a domain has its own name and UUID. */
-function documents(devices: number): string[] {
-  const base = assignedDomain(devices);
-  return Array.from({ length: 64 }, (_, at) =>
-    base
-      .replace('<name>guest</name>', `<name>guest-${at}</name>`)
-      .replace('9b7c11</uuid>', `9b7c${String(at).padStart(2, '0')}</uuid>`),
-  );
-}
-
-function timeDecisions(xmls: readonly string[], basis: Omit<DecideInput, 'xml' | 'evaluatedAt'>): number[] {
-  const ms: number[] = [];
-  for (let run = 0; run < WARM_UP + SAMPLES; run += 1) {
-    const input = {
-      ...basis,
-      xml: xmls[run % xmls.length]!,
-      evaluatedAt: new Date(1_767_225_600_000 + run).toISOString(),
-    };
-    const startedAt = performance.now();
-    const { decision } = decide(input);
-    const took = performance.now() - startedAt;
-    if (decision.verdict !== 'restricted' || decision.edits.length < 2) {
-      throw new Error(`the full path did not run: ${JSON.stringify(decision.devices[0]?.plan.rejected)}`);
-    }
-    if (run >= WARM_UP) ms.push(took);
+for (const name of names.length > 0 ? names : Object.keys(TOPICS)) {
+  const { run, needsHost } = TOPICS[name]!;
+  const missing = needsHost ? fixtureHostMissing() : undefined;
+  if (missing !== undefined) {
+    remark(`skipped: ${name}: ${missing}`);
+    continue;
   }
-  return ms;
+  sayLoad(`before ${name}`);
+  await run();
+  sayLoad(`after ${name}`);
 }
 
-function printBaseline(name: string, times: Times): Figures | undefined {
-  if ('missing' in times) {
-    console.log(`# skipped: ${name}: ${times.missing}`);
-    return undefined;
-  }
-  const measured = figures(times.ms);
-  print(`${name.replace('.', '.p99.')}`, measured.p99, 'ms');
-  print(`${name.replace('.', '.median.')}`, measured.median, 'ms');
-  return measured;
+/** Of the last minute: the figures mean little where others compete for the processors. */
+function sayLoad(when: string): void {
+  const processors = availableParallelism();
+  const load = loadavg()[0]!;
+  const busy = load > processors ? ': the machine is busy' : '';
+  remark(`load average ${load.toFixed(1)} on ${processors} processors ${when}${busy}`);
 }
-
-/** What a decision with so many devices is held against. */
-interface Yardsticks {
-  define: Figures | undefined;
-  lxml: Figures | undefined;
-  /** The same decision with the smallest database. */
-  smallest?: Figures;
-}
-
-const host = { ...UNPROBED_HOST, ...STOCK_QEMU };
-const yardsticks = new Map<number, Yardsticks>();
-const baselines = new Baselines();
-try {
-  for (const devices of DEVICES) {
-    const xml = assignedDomain(devices);
-    yardsticks.set(devices, {
-      define: printBaseline(`libvirt-define.devices-${devices}`, await baselines.define(xml, DEFINES)),
-      lxml: printBaseline(`lxml-edit.devices-${devices}`, await baselines.lxml(xml, SAMPLES)),
-    });
-  }
-} finally {
-  baselines.close();
-}
-// One database at a time, so that a large one does not lie in the heap of the small one.
-for (const entries of ENTRIES) {
-  const basis = {
-    inventory,
-    host,
-    risks: generatedRisks(entries),
-    policy: forcing('conventional-bus'),
-    domainState: 'new',
-    guestHardware: 'may-change',
-    ranRestricted: [],
-    hostMode: 'enforce',
-    hostdevNetworks: [],
-  } as const;
-  for (const [devices, yardstick] of yardsticks) {
-    const measured = figures(timeDecisions(documents(devices), basis));
-    const { define, lxml, smallest } = yardstick;
-    for (const figure of ['p99', 'median'] as const) {
-      const name = `decide.${figure}.devices-${devices}.entries-${entries}`;
-      print(name, measured[figure], 'ms');
-      if (define) print(name, measured[figure] / define[figure], 'ratio', `libvirt-define.${figure}`);
-      if (lxml) print(name, measured[figure] / lxml[figure], 'ratio', `lxml-edit.${figure}`);
-      if (smallest) {
-        print(name, measured[figure] / smallest[figure], 'ratio', `decide.${figure}.entries-${ENTRIES[0]}`);
-      }
-    }
-    yardstick.smallest ??= measured;
-  }
-}
-console.log(`# load average ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()} processors`);
