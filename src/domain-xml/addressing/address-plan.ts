@@ -90,23 +90,27 @@ function uncoveredDomain(domain: XmlElement): string[] {
   return reasons;
 }
 
+/** Devices are built field by field: objects spread under conditions cost more than all else here. */
 function addressed(lists: DeviceLists): AddressedDevice[] {
-  return allDevices(lists).map((device) => ({
-    kind: lists.interfaces.includes(device) ? 'interface' : device.kind,
-    key: device.key,
-    ...(device.element && { element: device.element }),
-    ...(hasPciAddress(device) && { address: device.pci! }),
-  }));
+  return allDevices(lists).map((device) => {
+    const entry: AddressedDevice = {
+      kind: lists.interfaces.includes(device) ? 'interface' : device.kind,
+      key: device.key,
+    };
+    if (device.element) entry.element = device.element;
+    if (hasPciAddress(device)) entry.address = device.pci!;
+    return entry;
+  });
 }
 
 function pciControllers(lists: DeviceLists): PciController[] {
   return lists.controllers
     .filter(({ type }) => type === 'pci')
-    .map((controller) => ({
-      index: controller.index!,
-      model: controller.model,
-      ...(controller.element && { element: controller.element }),
-      ...(hasPciAddress(controller) && { address: controller.pci! }),
-    }))
+    .map((controller) => {
+      const entry: PciController = { index: controller.index!, model: controller.model };
+      if (controller.element) entry.element = controller.element;
+      if (hasPciAddress(controller)) entry.address = controller.pci!;
+      return entry;
+    })
     .toSorted((a, b) => a.index - b.index);
 }

@@ -70,8 +70,8 @@ class Bus {
   readonly accepts: number;
   readonly firstSlot: number;
   readonly lastSlot: number;
-  /** One bit per function in use. */
-  readonly slots: number[] = Array.from({ length: LAST_SLOT + 1 }, () => 0);
+  /** One bit per function in use: a slot has eight. */
+  readonly slots = new Uint8Array(LAST_SLOT + 1);
   /** One bit per slot whose first device shares it. */
   aggregates = 0;
 
