@@ -7,7 +7,7 @@ import type { FailureMode } from '../../src/config/settings.js';
 import { CallJudge } from '../../src/libvirt/proxy/call-judge.js';
 import { ProxyServer } from '../../src/libvirt/proxy/proxy-server.js';
 import { XmlJudge } from '../../src/libvirt/proxy/xml-judge.js';
-import type { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
+import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
 import type { DomainRef } from '../../src/libvirt/rpc/types.js';
 import type { PolicySet } from '../../src/policy/policy-evaluation.js';
 import type { Journal } from '../../src/store/journal.js';
@@ -102,15 +102,13 @@ export class ProxyStand {
     return this.server.clients;
   }
 
-  async stop(): Promise<void> {
-    await this.server.stop(1_000);
+  async stop(graceMs = 1_000): Promise<void> {
+    await this.server.stop(graceMs);
     if (this.client) await (await this.client).close();
   }
 
   private own(): Promise<LibvirtClient> {
-    this.client ??= import('../../src/libvirt/rpc/libvirt-client.js').then((m) =>
-      m.LibvirtClient.connect({ path: this.options.upstream }),
-    );
+    this.client ??= LibvirtClient.connect({ path: this.options.upstream });
     return this.client;
   }
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { libvirtdMissing, PrivateLibvirtd } from '../libvirt-rpc/private-libvirtd.js';
 import { tinyDomain } from '../libvirt-rpc/domains.js';
@@ -51,6 +54,27 @@ describe.skipIf(missing !== undefined)('libvirt behind the proxy', () => {
     await libvirtd.thaw();
 
     await vi.waitFor(() => expect(stand.clients).toBe(0), { timeout: 10_000 });
+  });
+
+  it('is not cut off when the proxy stops: calls in flight are answered, then the client is told to go', async () => {
+    const { socket: upstream, directory } = libvirtd;
+    const stopping = new ProxyStand({
+      upstream,
+      directory: mkdtempSync(join(directory, 'stop-')),
+      policy: CONVENTIONAL_BUS,
+    });
+    await stopping.start();
+    const client = await LibvirtClient.connect({ path: stopping.socket, keepalive: false });
+    const domain = await client.defineDomain(tinyDomain('starting'));
+    const idle = await RawClient.open(stopping.socket);
+
+    const started = client.startDomain(domain);
+    await delay(20);
+    await stopping.stop(30_000);
+
+    expect((await started).id).toBeGreaterThan(0);
+    expect(await client.closed).toBeInstanceOf(Error);
+    await idle.ended;
   });
 
   it('takes three hundred clients that come at once', async () => {

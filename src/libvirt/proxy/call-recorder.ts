@@ -27,7 +27,6 @@ export class CallRecorder implements SessionObserver {
   judged({ call, domain }: LocatedCall, judgement: Judgement): void {
     const { decision } = judgement;
     if (judgement.action === 'refuse') {
-      this.parts.count('refused');
       this.tell('refused', `${call.operation}: ${judgement.message}`, decision, domain);
     } else if (judgement.rewritten) this.parts.count('rewritten');
     else this.parts.count(decision ? 'unchanged' : 'passed');

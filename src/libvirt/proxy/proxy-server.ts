@@ -56,11 +56,12 @@ export class ProxyServer {
     this.server.on('error', (error) => this.warn(`the proxy cannot take a connection: ${error.message}`));
   }
 
-  /** Takes no more clients, waits for the calls that are being worked on, and hangs up. */
+  /** Takes no more clients and no more calls, and hangs up on each client once its calls are answered. */
   async stop(graceMs: number): Promise<void> {
     this.server.close();
+    for (const session of this.sessions) session.drain();
     const deadline = Date.now() + graceMs;
-    while ([...this.sessions].some(({ busy }) => busy) && Date.now() < deadline) {
+    while (this.sessions.size > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     for (const session of this.sessions) session.end();

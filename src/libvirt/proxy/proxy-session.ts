@@ -51,6 +51,9 @@ export class ProxySession {
   private answerUnread = false;
   private silence: NodeJS.Timeout | undefined;
   private judging = 0;
+  /** Calls that have not been answered, those that passed unparsed included. */
+  private unanswered = 0;
+  private draining = false;
   private ended = false;
 
   constructor(
@@ -74,6 +77,7 @@ export class ProxySession {
       this.guarded(() => {
         this.fromLibvirt.push(chunk);
         this.sendAnswers();
+        this.endIfDrained();
       }),
     );
     client.on('drain', () => {
@@ -88,9 +92,17 @@ export class ProxySession {
     }
   }
 
-  /** Whether a call is being judged, or a judged one is on its way through libvirt. */
-  get busy(): boolean {
-    return this.judging > 0 || this.open.size > 0;
+  /** Takes no more calls, and ends as soon as those that were taken are answered. */
+  drain(): void {
+    this.draining = true;
+    this.regulate();
+    this.endIfDrained();
+  }
+
+  private endIfDrained(): void {
+    if (this.draining && this.unanswered <= 0 && this.answers.length === 0 && this.fromLibvirt.atBoundary) {
+      this.end();
+    }
   }
 
   /** Ends both connections; what was written to them still goes out. */
@@ -139,12 +151,14 @@ export class ProxySession {
     setPaused(this.libvirt, this.client.writableNeedDrain);
     const answersWait = this.answerUnread || this.answers.length > 0;
     const tooMany = this.judging >= MAX_JUDGED_AT_ONCE;
-    setPaused(this.client, this.libvirt.writableNeedDrain || answersWait || tooMany);
+    const noMore = this.draining && !this.fromClient.waiting;
+    setPaused(this.client, this.libvirt.writableNeedDrain || answersWait || tooMany || noMore);
   }
 
   private isHeld({ type, program, procedure }: FrameHeader): boolean {
+    if (type !== TYPE.call && type !== TYPE.callWithFds) return false;
+    this.unanswered += 1;
     if (type === TYPE.callWithFds) return true;
-    if (type !== TYPE.call) return false;
     if (program === PROGRAM.remote) {
       return procedure === OPEN_GRAPHICS_FD || (this.judge?.active === true && XML_CALLS.has(procedure));
     }
@@ -152,10 +166,10 @@ export class ProxySession {
   }
 
   private isAwaited({ type, program, procedure, serial }: FrameHeader): boolean {
+    if (type !== TYPE.reply && type !== TYPE.replyWithFds) return false;
+    this.unanswered -= 1;
     if (type === TYPE.replyWithFds) return true;
-    return (
-      type === TYPE.reply && program === PROGRAM.remote && this.open.get(serial)?.procedure === procedure
-    );
+    return program === PROGRAM.remote && this.open.get(serial)?.procedure === procedure;
   }
 
   private takeCall(frame: Buffer, header: FrameHeader): void {
@@ -223,6 +237,7 @@ export class ProxySession {
 
   private takeAnswer(frame: Buffer, header: FrameHeader): void {
     if (header.type === TYPE.replyWithFds) {
+      this.unanswered += 1;
       this.refuse(header, ERROR_CODE.noSupport, NO_DESCRIPTORS);
       return;
     }
@@ -233,6 +248,7 @@ export class ProxySession {
   }
 
   private refuse(header: FrameHeader, code: number, message: string): void {
+    this.unanswered -= 1;
     this.observer.refused(message);
     const error = new LibvirtError({ code, domain: ERROR_DOMAIN.qemu, message });
     this.answers.push(encodeFrame({ ...header, type: TYPE.reply, status: STATUS.error }, encodeError(error)));
@@ -245,6 +261,7 @@ export class ProxySession {
       if (!this.client.write(this.answers.shift()!)) this.answerUnread = true;
     }
     if (this.client.isPaused() || this.answerUnread || this.answers.length > 0) this.regulate();
+    this.endIfDrained();
   }
 }
 
