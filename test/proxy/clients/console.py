@@ -4,6 +4,7 @@ console.py URI DOMAIN
 """
 
 import json
+import os
 import sys
 import threading
 
@@ -21,16 +22,22 @@ came = b""
 
 def read():
     global came
-    while not came.endswith(b"OK"):
+    while b"WARDEN-OK" not in came:
         came += stream.recv(64)
 
 
 reader = threading.Thread(target=read, daemon=True)
 reader.start()
-for letter in b"WARDEN-OK":
-    libvirt_qemu.qemuMonitorCommand(
-        domain, f"o /b {COM1} {letter}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
-    )
-reader.join(10)
-stream.abort()
-print(json.dumps({"console": came.decode(), "alive": connection.isAlive() == 1}))
+# The firmware sets the port up while the guest starts, and what is written meanwhile may be lost: then it is written again.
+for attempt in range(5):
+    for letter in b"WARDEN-OK":
+        libvirt_qemu.qemuMonitorCommand(
+            domain, f"o /b {COM1} {letter}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
+        )
+    reader.join(2)
+    if not reader.is_alive():
+        stream.abort()
+        break
+print(json.dumps({"came": b"WARDEN-OK" in came, "alive": connection.isAlive() == 1}), flush=True)
+# Without waiting for a reader to which nothing came.
+os._exit(0)
