@@ -26,13 +26,16 @@ def read():
         came += stream.recv(64)
 
 
+# By a connection of its own: libvirt's client now and then misses an answer that comes while another thread waits for a
+# stream, also through a pipe that only copies.
+writer = libvirt.open(uri).lookupByName(name)
 reader = threading.Thread(target=read, daemon=True)
 reader.start()
 # The firmware sets the port up while the guest starts, and what is written meanwhile may be lost: then it is written again.
 for attempt in range(5):
     for letter in b"WARDEN-OK":
         libvirt_qemu.qemuMonitorCommand(
-            domain, f"o /b {COM1} {letter}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
+            writer, f"o /b {COM1} {letter}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
         )
     reader.join(2)
     if not reader.is_alive():
