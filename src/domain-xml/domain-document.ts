@@ -31,13 +31,19 @@ export function readDomain(text: string): DomainDocument {
       'Send a libvirt domain, as `virsh dumpxml DOMAIN` prints it.',
     );
   }
+  const uuid = childNamed(root, 'uuid')?.text;
   return {
     text,
     root,
-    name: childNamed(root, 'name')?.text ?? '',
-    uuid: childNamed(root, 'uuid')?.text.trim(),
+    name: detached(childNamed(root, 'name')?.text ?? ''),
+    uuid: uuid === undefined ? undefined : detached(uuid.trim()),
     machine: readMachine(root),
     devices: childNamed(root, 'devices'),
     assignedDevices: findAssignedDevices(root, text),
   };
+}
+
+/** A copy of its own: V8 makes a part of a text a view of it, and domains are remembered for longer than their documents. */
+function detached(part: string): string {
+  return Buffer.from(part).toString();
 }
