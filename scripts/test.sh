@@ -7,6 +7,7 @@ scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps
 # Where it cannot be had, its tests say so and are skipped.
 scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt daemons here" >&2
 npm run --silent lint
+make -s -C qemu/filter check
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.
 set -- test/fixtures/domains

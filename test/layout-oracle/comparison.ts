@@ -1,4 +1,4 @@
-import { NEWEST_TABLES, TABLES_6_1, type VfioTables } from '../../src/pci/config-space/capability-tables.js';
+import type { VfioTables } from '../../src/pci/config-space/capability-tables.js';
 import { layoutOf } from '../../src/pci/config-space/layout.js';
 import type { WriteReach } from '../../src/pci/config-space/write-permissions.js';
 import { FATE, type Device, type KernelAnswer } from './kernel-walk.js';
@@ -25,11 +25,6 @@ export interface Comparison {
   weRefuse: boolean;
   /** Bytes of which our side says that it cannot tell. */
   unknown: number;
-}
-
-/** The tables to predict a kernel with: the newest but for the one whose own we know. */
-export function tablesFor(series: string): VfioTables {
-  return series === '6.1' ? TABLES_6_1 : NEWEST_TABLES;
 }
 
 const DETAILS = 3;

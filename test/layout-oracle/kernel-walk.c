@@ -4,19 +4,25 @@
  *
  * Request:  u16 size (64..4096), u16 flags (1: measure writes, 2: last of a batch), u8 space[4096] (all-ones behind size).
  * Response: i32 ret of vfio_config_init, u32 "PCI config conflict" warnings, u32 bytes written behind the map,
- *           u32 measured, u8 map[4096], and if measured u8 reach[4096], u8 fate[4096].
+ *           u32 measured, u32 bytes of which qemu/filter/config-layout.c says otherwise, u32 bytes of the placeholder
+ *           at 0x100 that it cannot tell, u8 map[4096], and if measured u8 reach[4096], u8 fate[4096].
  * reach[i]: the bits of a guest's one-byte write at i that hardware sees as written.
  * fate[i]:  1 the kernel acts on the device, 2 the kernel's copy changes (bits).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include "kernel-shim.h"
+#include "config-layout.h"
 
 #define SPACE 4096
 #define ROOM (4 * SPACE)  /* the longest capability begins below 4 KiB and has less than 8 KiB */
 #define UNTOUCHED 0xA5
 #define MEASURE 1
 #define LAST 2
+
+#ifndef DVSEC
+#define DVSEC DVSEC_SHOWN
+#endif
 
 static u8 hardware[SPACE];
 static u8 before[SPACE];
@@ -179,6 +185,35 @@ static void measure(struct vfio_pci_core_device *vdev, u8 *reach, u8 *fate)
 	}
 }
 
+/*
+ * What the filter's C code makes of the bytes that vfio presents to userspace, against the kernel's map. A hidden
+ * capability at 0x100 with nothing behind it reads as zeros, so that C takes its 4 bytes for unassigned: counted apart.
+ */
+static void compare_filter(struct vfio_pci_core_device *vdev, u32 *differing, u32 *placeholder)
+{
+	static const VfioTables tables = { PCI_CAP_EXP_ENDPOINT_SIZEOF_V2, DVSEC };
+	static u8 presented[SPACE], assigned[SPACE], by_any_kernel[SPACE];
+	unsigned int size = vdev->pdev->cfg_size;
+	loff_t at = 0;
+
+	vfio_pci_config_rw(vdev, (char *)presented, size, &at, false);
+	config_layout_assigned_by(assigned, presented, size, &tables);
+	config_layout_assigned(by_any_kernel, presented, size);
+	for (unsigned int i = 0; i < size; i++) {
+		bool kernels = vdev->pci_config_map[i] != 0xff;
+
+		/* Where it does not know the kernel, it may be stricter than that, and never laxer. */
+		if (by_any_kernel[i] && !kernels)
+			(*differing)++;
+		if (kernels == assigned[i])
+			continue;
+		if (kernels && i >= 0x100 && i < 0x104 && !memcmp(presented + 0x100, "\0\0\0", 4))
+			(*placeholder)++;
+		else
+			(*differing)++;
+	}
+}
+
 static void must_read(void *to, size_t bytes)
 {
 	if (fread(to, 1, bytes, stdin) != bytes)
@@ -194,7 +229,7 @@ int main(void)
 		return 1;
 	for (;;) {
 		u16 head[2];
-		u32 answer[4];
+		u32 answer[6] = { 0 };
 		u8 map[SPACE], reach[SPACE], fate[SPACE];
 		struct pci_dev pdev = { .irq = 1 };
 		/* No interrupt in use; any number of vectors may be asked for, so that all bits of the field can be seen. */
@@ -217,6 +252,7 @@ int main(void)
 			/* The room behind begins at cfg_size (zeroed up to SPACE), then has the pattern. */
 			for (int i = pdev.cfg_size; i < SPACE + ROOM; i++)
 				behind += block[i] != (i < SPACE ? 0 : UNTOUCHED);
+			compare_filter(&vdev, &answer[4], &answer[5]);
 			if (head[1] & MEASURE)
 				measure(&vdev, reach, fate);
 		}

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { tablesFor } from './kernel-tables.js';
 import { CACHE, run, type KernelSource } from './kernel-source.js';
 
 const SPACE = 4096;
 const HERE = import.meta.dirname;
+const FILTER = join(HERE, '..', '..', 'qemu', 'filter');
 
 /** A config space as hardware has it. */
 export interface Device {
@@ -26,6 +28,10 @@ export interface KernelAnswer {
   conflicts: number;
   /** Bytes that the kernel wrote behind its map. */
   overrun: number;
+  /** Bytes of which the filter's C code (`qemu/filter/config-layout.c`) says otherwise than the map. */
+  filterDiffering: number;
+  /** Bytes of a placeholder at 0x100 that nothing follows: vfio presents zeros, so the C code counts them as unassigned. */
+  filterStricter: number;
   /** `pci_config_map`, `size` bytes; all 0xff where refused. */
   map: Uint8Array;
   /** By experiment, if asked: bits of a guest's one-byte write that hardware sees, and what else a write does. */
@@ -46,8 +52,10 @@ export function compileWalk(source: KernelSource): string {
     writeFileSync(join(build, 'linux', `${header}.h`), '');
   writeFileSync(join(build, 'vfio_pci_priv.h'), '#include "kernel-shim.h"\n');
   const program = join(build, 'kernel-walk');
-  const includes = [build, HERE, source.uapi].map((path) => `-I${path}`);
-  run('gcc', ['-O2', '-w', ...includes, '-o', program, join(HERE, 'kernel-walk.c'), source.configC]);
+  const includes = [build, HERE, FILTER, source.uapi].map((path) => `-I${path}`);
+  const ours = [join(HERE, 'kernel-walk.c'), join(FILTER, 'config-layout.c')];
+  const dvsec = tablesFor(source.series).dvsec === 'hidden' ? 'DVSEC_HIDDEN' : 'DVSEC_SHOWN';
+  run('gcc', ['-O2', '-w', `-DDVSEC=${dvsec}`, ...includes, '-o', program, ...ours, source.configC]);
   return program;
 }
 
@@ -91,7 +99,7 @@ export class KernelWalk {
   }
 
   private async takeAnswer(size: number): Promise<KernelAnswer> {
-    const head = await this.take(16);
+    const head = await this.take(24);
     const map = (await this.take(SPACE)).subarray(0, size);
     const measured = head.readUInt32LE(12) !== 0;
     const writes = measured
@@ -104,6 +112,8 @@ export class KernelWalk {
       refused: head.readInt32LE(0) !== 0,
       conflicts: head.readUInt32LE(4),
       overrun: head.readUInt32LE(8),
+      filterDiffering: head.readUInt32LE(16),
+      filterStricter: head.readUInt32LE(20),
       map,
       writes,
     };

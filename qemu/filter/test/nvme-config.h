@@ -1,0 +1,31 @@
+/*
+ * Config space of an NVMe controller as vfio presents it
+ *
+ * Capabilities: PM 0x40-0x47, MSI (64 bit) 0x50-0x5d, PCI Express (version 2)
+ * 0x70-0xa1, MSI-X 0xb0-0xbb; AER 0x100-0x12b, serial number 0x148-0x153.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef NVME_CONFIG_H
+#define NVME_CONFIG_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline void nvme_config(uint8_t config[4096])
+{
+    memset(config, 0, 4096);
+    memcpy(config, (uint8_t[]){ 0x36, 0x1b, 0x10, 0x00 }, 4);
+    config[0x06] = 0x10; /* capability list */
+    config[0x0b] = 0x01;
+    config[0x0a] = 0x08;
+    config[0x34] = 0x40;
+    memcpy(config + 0x40, (uint8_t[]){ 0x01, 0x50, 0x03, 0x00 }, 4);
+    memcpy(config + 0x50, (uint8_t[]){ 0x05, 0x70, 0x80, 0x00 }, 4);
+    memcpy(config + 0x70, (uint8_t[]){ 0x10, 0xb0, 0x02, 0x00 }, 4);
+    memcpy(config + 0xb0, (uint8_t[]){ 0x11, 0x00, 0x1f, 0x00 }, 4);
+    memcpy(config + 0x100, (uint8_t[]){ 0x01, 0x00, 0x82, 0x14 }, 4);
+    memcpy(config + 0x148, (uint8_t[]){ 0x03, 0x00, 0x01, 0x00 }, 4);
+}
+
+#endif
