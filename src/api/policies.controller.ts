@@ -1,7 +1,7 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DecisionService } from '../decision/decision.service.js';
-import type { PolicySet } from '../policy/policy-evaluation.js';
+import type { PolicySet } from '../policy/policy-set.js';
 import { POLICIES_EXAMPLE } from './examples/policies.js';
 import { Answer } from './openapi.js';
 import { PoliciesAnswer } from './policies.dto.js';

@@ -2,7 +2,7 @@ import type { Decision, DeviceDecision, DomainState, GuestHardware } from '../de
 import { DecisionService, type DecisionBasis } from '../decision/decision.service.js';
 import { readDomain } from '../domain-xml/domain-document.js';
 import { CLOSING_MECHANISMS } from '../mitigation/mechanisms.js';
-import type { PolicySet } from '../policy/policy-evaluation.js';
+import type { PolicySet } from '../policy/policy-set.js';
 import type { Mode } from '../policy/policy-terms.js';
 import { SEVERITIES, type Severity } from '../risk/risk-entry.js';
 import type {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readPolicyDirectory } from '../policy/policy-loader.js';
+import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import { print, printJson } from './output.js';
 
 export function addPolicyCommand(program: Command): void {
@@ -14,7 +14,7 @@ export function addPolicyCommand(program: Command): void {
 }
 
 async function validate(directory: string, options: { json?: boolean }): Promise<void> {
-  const { revision, rules } = await readPolicyDirectory(directory);
+  const { revision, rules } = (await compileDirectory(directory)).policy;
   const listed = rules.map(({ policy, file, rule }) => ({ policy, rule: rule.name, mode: rule.mode, file }));
   if (options.json) {
     printJson({ valid: true, revision, rules: listed });

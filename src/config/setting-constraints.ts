@@ -1,5 +1,5 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsInt, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { IsBoolean, Matches, ValidateBy } from 'class-validator';
 
 /** Bytes of a unix socket's path: `sun_path` has 108 with the final zero. */
 const MAX_SOCKET_PATH = 107;
@@ -27,16 +27,16 @@ export function IsGroupName(): PropertyDecorator {
   });
 }
 
-/** Files and the environment give text; only plain digits become a number, whatever else stays what it was and is refused. */
-export function IsWholeNumber(least: number, most: number): PropertyDecorator {
-  const message = `$property must be a whole number from ${least} to ${most}`;
+/** `key=value` with commas between them; becomes a list. */
+export function IsLabelList(): PropertyDecorator {
   return together(
     Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' && /^\d{1,12}$/.test(value) ? Number(value) : value,
+      typeof value === 'string' ? value.split(',').map((label) => label.trim()) : value,
     ),
-    IsInt({ message }),
-    Min(least, { message }),
-    Max(most, { message }),
+    Matches(/^[^=\s]{1,128}=[^=\s]{0,128}$/, {
+      each: true,
+      message: '$property must be key=value, with commas between several',
+    }),
   );
 }
 

@@ -2,15 +2,16 @@ import { plainToInstance } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, validateSync } from 'class-validator';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { IsWholeNumber } from '../documents/whole-number.js';
 import { LocatedError, LocatedErrors } from '../located-error.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
 import {
   IsAbsolutePath,
   IsClosedSocketMode,
   IsGroupName,
+  IsLabelList,
   IsSocketPath,
   IsSwitch,
-  IsWholeNumber,
 } from './setting-constraints.js';
 
 /** The package's own folder, where the shipped policies and risk entries are. */
@@ -53,6 +54,11 @@ export class Settings {
   /** Name of this node in decisions and events. */
   @Matches(/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/, { message: '$property must be a host name' })
   hostName = hostname();
+
+  /** Labels of this node that policies can ask for, as `key=value`, with commas between them. */
+  @IsOptional()
+  @IsLabelList()
+  hostLabels?: readonly string[];
 
   /** `trace`, `debug`, `info`, `warn` or `error`: what is logged, and all that is graver. */
   @IsIn(LOG_LEVELS)

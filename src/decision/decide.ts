@@ -16,10 +16,13 @@ import {
 } from '../mitigation/domain-plan.js';
 import { formatBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
+import { policyInForce, type PolicyInForce } from '../policy/policy-in-force.js';
+import type { PolicyNode } from '../policy/policy-set.js';
 import type { Mode } from '../policy/policy-terms.js';
 import type { Assessment } from './assess.js';
 import type { DecideInput } from './decide-input.js';
-import type { Decision, DecisionInputs, DeviceDecision, Problem } from './decision.js';
+import type { DevicePlan } from '../mitigation/device-plan.js';
+import type { AppliedExemption, Decision, DecisionInputs, DeviceDecision, Problem } from './decision.js';
 import { judgeDevice, type DeviceCase } from './judge-device.js';
 import { verdictOf, worstOf } from './verdict.js';
 
@@ -28,6 +31,8 @@ export interface DecideResult {
   /** The document (of an attached device: the device) to use instead; the very same text where nothing is to be changed. */
   xml: string;
 }
+
+const NAMELESS: PolicyNode = { name: '', labels: [] };
 
 /** As many digits of a policy revision as tell it apart, in a document that shall stay short. */
 const REVISION_DIGITS = 16;
@@ -41,7 +46,8 @@ const REVISION_DIGITS = 16;
 export function decide(input: DecideInput): DecideResult {
   const attachment = input.attach && plugIn(input.xml, input.attach.xml);
   const document = attachment ? readDomain(attachment.text) : (input.document ?? readDomain(input.xml));
-  const inputs = inputsOf(input);
+  const policy = policyInForce(input.policy, input.node ?? NAMELESS, input.evaluatedAt);
+  const inputs = inputsOf(input, policy);
   const id = `wd-${sha256(inputs).slice(0, 24)}`;
   const context = planContext(input, document);
   const cases = document.assignedDevices
@@ -49,7 +55,7 @@ export function decide(input: DecideInput): DecideResult {
       (device) => device.carrier !== 'network' || input.hostdevNetworks.includes(device.reference ?? ''),
     )
     .filter((device) => !attachment || attachment.holds(device.element))
-    .map((device) => judgeDevice(input, document, device));
+    .map((device) => judgeDevice(input, policy, document, device));
 
   // Enforced devices are planned together, since they share bridges and the machine; observed ones apart, since what is
   // only observed must not change what is enforced.
@@ -85,12 +91,16 @@ export function decide(input: DecideInput): DecideResult {
   return { decision, xml: edits.length === 0 ? input.xml : rewrite(document, decision, enforced) };
 }
 
-function inputsOf(input: DecideInput): DecisionInputs {
+function inputsOf(input: DecideInput, { digest }: PolicyInForce): DecisionInputs {
+  const { commit, signer } = input.policy;
   return {
     xml: sha256(input.xml),
     inventory: input.inventory.revision,
     host: revisionOf(input.host),
     policy: input.policy.revision,
+    ...(digest !== undefined && { policyInForce: digest }),
+    ...(commit !== undefined && { policyCommit: commit }),
+    ...(signer !== undefined && { policySigner: signer }),
     risks: input.risks.revision,
     evaluatedAt: input.evaluatedAt,
     domainState: input.domainState,
@@ -153,8 +163,8 @@ function planCases(
 }
 
 function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): DeviceDecision {
-  const { device, assessment, placedRule, mode, intake } = entry;
-  const plan = group.plans.get(device)!;
+  const { device, assessment, placedRule, mode, heldBack, exemptions, intake } = entry;
+  const plan = withExemptions(group.plans.get(device)!, exemptions);
   return {
     carrier: device.carrier,
     place: device.place,
@@ -162,7 +172,13 @@ function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): Devic
     reference: device.reference,
     guestAddress: device.guestAddress && formatBdf(device.guestAddress),
     function: intake.function && idsOf(intake.function),
-    rule: placedRule && { policy: placedRule.policy, name: placedRule.rule.name, file: placedRule.file },
+    rule: placedRule && {
+      policy: placedRule.policy,
+      name: placedRule.rule.name,
+      file: placedRule.file,
+      ...(heldBack !== undefined && { heldBack }),
+    },
+    ...(exemptions.length > 0 && { exemptions: [...exemptions] }),
     mode,
     required: [...intake.required],
     findings: assessment.findings,
@@ -172,6 +188,16 @@ function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): Devic
     movedAlong: enforced.movedAlong.includes(device),
     verdict: verdictOf(entry, plan),
   };
+}
+
+/** What stays open because of an exemption says so. */
+function withExemptions(plan: DevicePlan, exemptions: readonly AppliedExemption[]): DevicePlan {
+  if (exemptions.length === 0) return plan;
+  const residual = plan.residual.map((open) => {
+    const by = exemptions.find(({ spares }) => spares.includes(open.exposure));
+    return by ? { ...open, reason: `exempt by ${by.name} until ${by.expires}` } : open;
+  });
+  return { ...plan, residual };
 }
 
 function idsOf({

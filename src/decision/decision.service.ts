@@ -2,7 +2,7 @@ import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
 import type { Inventory } from '../pci/inventory.js';
 import type { Mode } from '../policy/policy-terms.js';
-import type { PolicySet } from '../policy/policy-evaluation.js';
+import type { PolicyNode, PolicySet } from '../policy/policy-set.js';
 import type { RiskDatabase } from '../risk/risk-database.js';
 import type { AttachedDevice } from './decide-input.js';
 import type { DomainState, GuestHardware } from './decision.js';
@@ -13,6 +13,8 @@ export interface DecisionBasis {
   inventory: Inventory;
   host: HostCapabilities;
   policy: PolicySet;
+  /** Who decides: what scopes and rollouts go by. */
+  node?: PolicyNode;
   risks: RiskDatabase;
   hostMode: Mode;
 }

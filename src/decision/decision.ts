@@ -10,7 +10,7 @@ import type { CompatibilityNeed, Finding, Notice } from '../risk/finding.js';
  * - `unrestricted`: nothing is restricted, and nothing would be
  * - `restricted`: mechanisms are planned, or the domain's own hardware closes what policy requires
  * - `observed`: it would be restricted or denied, but policy or the host's switch only observes
- * - `exempt`: policy would restrict it, but a compatibility entry says that this would break it
+ * - `exempt`: policy would restrict it, but an exemption spares it, or a compatibility entry says that this would break it
  * - `denied`: something that policy requires stays open, and policy refuses the domain then
  */
 export type Verdict = 'unrestricted' | 'exempt' | 'observed' | 'restricted' | 'denied';
@@ -30,6 +30,11 @@ export interface DecisionInputs {
   inventory: string;
   host: string;
   policy: string;
+  /** SHA-256 of what scopes, rollouts and exemptions make of the policy here and now; absent where it has none. */
+  policyInForce?: string;
+  /** Where the policy's revision came from: the Git commit, and whose signature of it was verified. */
+  policyCommit?: string;
+  policySigner?: string;
   risks: string;
   /** ISO 8601, UTC. */
   evaluatedAt: string;
@@ -42,6 +47,19 @@ export interface DecisionInputs {
   hostMode: Mode;
   /** Libvirt networks that hand out host functions, as the caller knows them. */
   hostdevNetworks: string[];
+}
+
+/** An exemption that spares a device, as it stood at the evaluation. */
+export interface AppliedExemption {
+  name: string;
+  file: string;
+  reason: string;
+  owner: string;
+  ticket: string;
+  /** As written: a date, in UTC from its beginning, or a time. */
+  expires: string;
+  /** What stays open because of it although the rule requires it closed. */
+  spares: Exposure[];
 }
 
 /** Something that kept a device from being judged fully. */
@@ -61,7 +79,9 @@ export interface DeviceDecision {
   guestAddress?: string;
   /** What the inventory knows of it. */
   function?: { vendor: string; device: string; class: string; kind: 'pf' | 'vf' };
-  rule?: { policy: string; name: string; file: string };
+  /** `heldBack`: why it is observed, though it is written to be enforced. */
+  rule?: { policy: string; name: string; file: string; heldBack?: string };
+  exemptions?: AppliedExemption[];
   /** The rule's mode, lowered by the host's switch. */
   mode: Mode;
   required: Exposure[];

@@ -30,7 +30,7 @@ export function explain(decision: Decision, nameOf: NameFunction = () => undefin
   const lines = [
     `${domain.name || '(unnamed domain)'}: ${VERDICT_SENTENCE[decision.verdict]}`,
     `  decision ${decision.id}, ${inputs.evaluatedAt}, machine ${domain.machine.type ?? `unspecified (${domain.family})`}`,
-    `  policy ${short(inputs.policy)}, risk database ${short(inputs.risks)}, host switch ${inputs.hostMode}`,
+    `  policy ${short(inputs.policy)}${originOf(inputs)}, risk database ${short(inputs.risks)}, host switch ${inputs.hostMode}`,
   ];
   if (devices.length === 0) lines.push('  it has no assigned devices, so there was nothing to judge');
   for (const device of devices) lines.push('', ...explainDevice(device, decision, nameOf));
@@ -89,9 +89,18 @@ function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameF
       ? `${rule.name} of policy ${rule.policy} (${rule.file}), mode ${device.mode}` +
         (device.required.length > 0
           ? `, requires ${device.required.join(', ')}`
-          : ', requires nothing that it has')
+          : ', requires nothing that it has') +
+        (rule.heldBack === undefined ? '' : `; observed only: ${rule.heldBack}`)
       : 'no policy rule speaks of this device',
   ]);
+  detail(
+    'exempt',
+    (device.exemptions ?? []).map(
+      (exemption) =>
+        `${exemption.spares.join(', ')}, until ${exemption.expires}, by ${exemption.name} (${exemption.file}; ` +
+        `${exemption.owner}, ${exemption.ticket}): ${exemption.reason}`,
+    ),
+  );
   detail('considered', grouped(plan.rejected.map(({ mechanism, reason }) => [mechanism, reason])));
   detail(
     'stays open',
@@ -161,10 +170,14 @@ function partsOf({ legacy, extended }: { legacy: boolean; extended: boolean }, e
 
 function whatToChange(device: DeviceDecision, { inputs }: Decision): string {
   if (!device.rule) return 'add a policy rule that matches this device';
+  if (device.exemptions && device.required.length === 0) {
+    return `remove ${device.exemptions.map(({ file }) => file).join(', ')} to end the exemption before its time`;
+  }
   const { file, name } = device.rule;
   if (inputs.hostMode !== 'enforce' && device.mode === inputs.hostMode) {
     return `the host's switch is at ${inputs.hostMode}; rule ${name} in ${file} says what enforcing would do`;
   }
+  if (device.rule.heldBack !== undefined) return `edit the rollout of rule ${name} in ${file}`;
   switch (device.mode) {
     case 'off':
       return `rule ${name} in ${file} is off; set its mode to observe or enforce`;
@@ -173,6 +186,11 @@ function whatToChange(device: DeviceDecision, { inputs }: Decision): string {
     case 'enforce':
       return `edit rule ${name} in ${file}, or put a rule with mode off for this device or domain before it`;
   }
+}
+
+function originOf({ policyCommit, policySigner }: Decision['inputs']): string {
+  if (policyCommit === undefined) return '';
+  return ` (commit ${short(policyCommit)}${policySigner === undefined ? ', not signed' : `, signed by ${policySigner}`})`;
 }
 
 function short(revision: string): string {

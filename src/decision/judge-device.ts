@@ -2,11 +2,14 @@ import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
 import type { DeviceIntake } from '../mitigation/domain-plan.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
-import { findRule, type PlacedRule } from '../policy/policy-evaluation.js';
+import type { PolicyInForce } from '../policy/policy-in-force.js';
+import type { PlacedExemption, PlacedRule } from '../policy/policy-set.js';
+import { domainFacts, type RuleSubject } from '../policy/rule-subject.js';
 import type { Exposure } from '../risk/exposure.js';
 import type { Finding } from '../risk/finding.js';
 import { assessDevice, type Assessment } from './assess.js';
 import type { DecideInput } from './decide-input.js';
+import type { AppliedExemption } from './decision.js';
 
 /** One device on its way through the pipeline. */
 export interface DeviceCase {
@@ -14,36 +17,49 @@ export interface DeviceCase {
   assessment: Assessment;
   placedRule: PlacedRule | undefined;
   mode: Mode;
+  /** Why the rule is not enforced here yet. */
+  heldBack: string | undefined;
+  /** Those that spare something that the rule requires. */
+  exemptions: readonly AppliedExemption[];
   intake: DeviceIntake;
 }
 
 /** Judges one assigned device: what it exposes, which rule speaks of it, and what that rule asks for. */
 export function judgeDevice(
   input: DecideInput,
+  policy: PolicyInForce,
   document: DomainDocument,
   device: AssignedDevice,
 ): DeviceCase {
   const fn = device.source && input.inventory.get(device.source);
   const assessment = assessDevice(device, fn, input.risks);
-  const placedRule = findRule(input.policy, {
-    domain: { name: document.name, uuid: document.uuid },
+  const subject: RuleSubject = {
+    domain: domainFacts(document),
     source: device.source,
     function: fn,
     knownBy: new Set(assessment.findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : []))),
-  });
-  const mode = lower(placedRule?.rule.mode ?? 'off', input.hostMode);
+  };
+  const placedRule = policy.findRule(subject);
+  const ruled = placedRule ? policy.modeOf(placedRule) : { mode: 'off' as const, heldBack: undefined };
+  const mode = lower(ruled.mode, input.hostMode);
+  const asked: ReadonlySet<Exposure> =
+    mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment);
+  const exemptions = asked.size === 0 ? [] : sparing(policy.exemptionsFor(subject), asked);
+  const spared = new Set(exemptions.flatMap(({ spares }) => spares));
   const changeRefused = whyUnchanged(placedRule, input, device);
   return {
     device,
     assessment,
     placedRule,
     mode,
+    heldBack: mode === 'observe' ? ruled.heldBack : undefined,
+    exemptions,
     intake: {
       device,
       function: fn,
       findings: assessment.findings,
       needs: assessment.needs,
-      required: mode === 'off' ? new Set() : requiredExposures(placedRule!, assessment),
+      required: new Set([...asked].filter((exposure) => !spared.has(exposure))),
       allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
       changeRefused,
     },
@@ -61,6 +77,16 @@ function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<
       ? risk !== undefined && (!onlyKnownByDevice || risk.knownBy === 'device')
       : rule.require?.includes(exposure);
   return new Set(findings.filter(requires).map(({ exposure }) => exposure));
+}
+
+/** What each exemption spares of what is asked for; those that spare nothing are left out. */
+function sparing(exemptions: readonly PlacedExemption[], asked: ReadonlySet<Exposure>): AppliedExemption[] {
+  return exemptions
+    .map(({ name, file, reason, owner, ticket, expires, exposures }) => {
+      const spares = [...asked].filter((exposure) => exposures?.includes(exposure) ?? true);
+      return { name, file, reason, owner, ticket, expires, spares };
+    })
+    .filter(({ spares }) => spares.length > 0);
 }
 
 function whyUnchanged(

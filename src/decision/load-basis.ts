@@ -3,9 +3,9 @@ import type { HostCapabilities } from '../host/host-capabilities.js';
 import { Inventory } from '../pci/inventory.js';
 import { readInventoryFile } from '../pci/inventory-file.js';
 import { readSysfsInventory, type InventoryProblem } from '../pci/sysfs-inventory.js';
-import { readPolicyDirectory } from '../policy/policy-loader.js';
+import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import type { Settings } from '../config/settings.js';
-import { readRiskDirectory } from '../risk/risk-loader.js';
+import { RiskDatabase } from '../risk/risk-database.js';
 import type { DecisionBasis } from './decision.service.js';
 
 /** What was read of the host, and what could not be. */
@@ -19,13 +19,20 @@ export interface LoadedBasis extends DecisionBasis {
  * @throws LocatedError that names file, line and field
  */
 export async function loadBasis(settings: Settings, given?: HostCapabilities): Promise<LoadedBasis> {
-  const [policy, risks, host, { inventory, problems }] = await Promise.all([
-    readPolicyDirectory(settings.policies),
-    readRiskDirectory(settings.risks),
+  const [{ policy, risks }, host, { inventory, problems }] = await Promise.all([
+    compileDirectory(settings.policies, settings.risks),
     given ?? probeHost({ emulator: settings.emulator, sysfs: settings.sysfs }),
     loadInventory(settings),
   ]);
-  return { policy, risks, host, inventory, hostMode: settings.mode, inventoryProblems: problems };
+  return {
+    policy,
+    risks: new RiskDatabase(risks),
+    host,
+    inventory,
+    hostMode: settings.mode,
+    node: { name: settings.hostName, labels: settings.hostLabels ?? [] },
+    inventoryProblems: problems,
+  };
 }
 
 /** The inventory file where one is configured, the host's sysfs otherwise. */

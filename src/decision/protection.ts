@@ -22,5 +22,6 @@ export function restrictedPlaces({ devices }: Pick<Decision, 'devices'>): string
 
 /** What of a decision tells whether another one would come out the same: the revisions of what people write. */
 export function basisOf({ inputs }: Pick<Decision, 'inputs'>): string {
-  return `${inputs.policy} ${inputs.risks} ${inputs.hostMode}`;
+  const { policy, policyInForce, risks, hostMode } = inputs;
+  return [policy, policyInForce, risks, hostMode].filter((part) => part !== undefined).join(' ');
 }

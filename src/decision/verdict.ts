@@ -3,8 +3,9 @@ import type { Verdict } from './decision.js';
 import type { DeviceCase } from './judge-device.js';
 
 /** What the plan for a device comes to. */
-export function verdictOf({ mode, placedRule, intake }: DeviceCase, plan: DevicePlan): Verdict {
-  if (mode === 'off' || intake.required.size === 0) return 'unrestricted';
+export function verdictOf({ mode, placedRule, intake, exemptions }: DeviceCase, plan: DevicePlan): Verdict {
+  if (mode === 'off') return 'unrestricted';
+  if (intake.required.size === 0) return exemptions.length > 0 ? 'exempt' : 'unrestricted';
   const uncovered = plan.residual.some(({ required }) => required);
   const denied = uncovered && placedRule?.rule.uncovered === 'deny';
   const planned = plan.mechanisms.length > 0;

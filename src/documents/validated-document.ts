@@ -27,17 +27,43 @@ export function readDocument<T extends object>(
   type: ClassConstructor<T>,
 ): ReadDocument<T> {
   const yaml = readLocatedYaml(file, text);
-  const { placeOf } = yaml;
-  if (yaml.problems.length > 0) return { value: undefined, problems: yaml.problems, placeOf };
-  if (yaml.value === null || typeof yaml.value !== 'object' || Array.isArray(yaml.value)) {
-    const problem = new LocatedError(
-      'this is not a document',
-      placeOf([]),
-      'Begin it with apiVersion and kind.',
-    );
-    return { value: undefined, problems: [problem], placeOf };
+  const problems = shapeProblems(yaml);
+  if (problems.length > 0) return { value: undefined, problems, placeOf: yaml.placeOf };
+  return validateYaml(yaml, type);
+}
+
+/** One of the documents that a file may hold, by its `kind`. */
+export type DocumentOfKind<Types extends Record<string, object>> = {
+  [Kind in keyof Types]: ReadDocument<Types[Kind]> & { kind: Kind };
+}[keyof Types];
+
+/** Reads a YAML document as `readDocument` does, into an instance of the class that its field `kind` names. */
+export function readDocumentOfKind<Types extends Record<string, object>>(
+  { file, text }: DocumentFile,
+  types: { [Kind in keyof Types]: ClassConstructor<Types[Kind]> },
+): DocumentOfKind<Types> | { kind: undefined; problems: LocatedError[] } {
+  const yaml = readLocatedYaml(file, text);
+  const problems = shapeProblems(yaml);
+  if (problems.length > 0) return { kind: undefined, problems };
+  const { kind } = yaml.value as { kind?: unknown };
+  if (typeof kind !== 'string' || !Object.hasOwn(types, kind)) {
+    const problem =
+      kind === undefined ? 'kind is missing' : `kind has a value that is not accepted${shown(kind)}`;
+    const remedy = `Write one of ${Object.keys(types).join(', ')}.`;
+    return { kind: undefined, problems: [new LocatedError(problem, yaml.placeOf(['kind']), remedy)] };
   }
-  const value = plainToInstance(type, yaml.value);
+  return { kind, ...validateYaml(yaml, types[kind]!) } as unknown as DocumentOfKind<Types>;
+}
+
+function shapeProblems({ value, problems, placeOf }: LocatedYaml): LocatedError[] {
+  if (problems.length > 0) return problems;
+  if (isObject(value) && !Array.isArray(value)) return [];
+  return [new LocatedError('this is not a document', placeOf([]), 'Begin it with apiVersion and kind.')];
+}
+
+function validateYaml<T extends object>(yaml: LocatedYaml, type: ClassConstructor<T>): ReadDocument<T> {
+  const { placeOf } = yaml;
+  const value = plainToInstance(type, yaml.value as object);
   const errors = validateSync(value, {
     whitelist: true,
     forbidNonWhitelisted: true,

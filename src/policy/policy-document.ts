@@ -26,54 +26,16 @@ import {
   type Mode,
   type UncoveredAction,
 } from './policy-terms.js';
+import { IsWholeNumber } from '../documents/whole-number.js';
+import { IsDocumentTime } from './document-time.js';
+import { DeviceDomainMatch, Scope } from './selectors.js';
 
 export const POLICY_API_VERSION = 'vfio-warden.dev/v1';
 
-const ID4 = /^[0-9a-f]{4}$/;
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/;
 const NAME_HINT = 'must be lower-case letters, digits, dots and dashes (at most 64)';
-const MAX_SELECTORS = 256;
-
-/** Selects assigned devices; all fields that are given must match. */
-export class DeviceSelector {
-  @IsOptional()
-  @Matches(ID4, { message: '$property must be 4 lower-case hexadecimal digits in quotes, such as "10de"' })
-  vendor?: string;
-
-  @IsOptional()
-  @Matches(ID4, { message: '$property must be 4 lower-case hexadecimal digits in quotes, such as "2330"' })
-  device?: string;
-
-  /** Prefix of the class code: base class, with sub-class, or with programming interface. */
-  @IsOptional()
-  @Matches(/^([0-9a-f]{2}){1,3}$/, {
-    message: '$property must be 2, 4 or 6 lower-case hexadecimal digits in quotes, such as "0108"',
-  })
-  class?: string;
-
-  @IsOptional()
-  @IsIn(['pf', 'vf'])
-  function?: 'pf' | 'vf';
-
-  @IsOptional()
-  @Matches(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, {
-    message: '$property must be a full address such as 0000:65:00.0',
-  })
-  bdf?: string;
-}
-
-/** Selects domains; all fields that are given must match. */
-export class DomainSelector {
-  /** `*` stands for any run of characters. */
-  @IsOptional()
-  @IsString()
-  @MaxLength(256)
-  name?: string;
-
-  @IsOptional()
-  @Matches(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, { message: '$property must be a UUID' })
-  uuid?: string;
-}
+/** Rules of one document. */
+export const MAX_RULES = 4096;
 
 /** Selects by what the risk database says of the device. */
 export class RiskSelector {
@@ -82,29 +44,24 @@ export class RiskSelector {
   knownBy!: Knowledge;
 }
 
-export class RuleMatch {
-  /** One of these must match; absent: every device. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => DeviceSelector)
-  devices?: DeviceSelector[];
-
-  /** One of these must match; absent: every domain. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => DomainSelector)
-  domains?: DomainSelector[];
-
+export class RuleMatch extends DeviceDomainMatch {
   @IsOptional()
   @ValidateNested()
   @Type(() => RiskSelector)
   risk?: RiskSelector;
+}
+
+/** From a time on, the rule is enforced on a share of the hosts, and observed on the others. */
+export class RolloutStep {
+  /** Absent: from the beginning. */
+  @IsOptional()
+  @IsDocumentTime()
+  from?: string;
+
+  /** Percent of the hosts, 0 to 100, by a stable hash of the host's name; absent: all. */
+  @IsOptional()
+  @IsWholeNumber(0, 100)
+  hosts?: number;
 }
 
 export class PolicyRule {
@@ -145,17 +102,44 @@ export class PolicyRule {
   @IsOptional()
   @IsIn(UNCOVERED_ACTIONS)
   uncovered?: UncoveredAction;
+
+  /** Of a rule with mode `enforce`: where it is enforced yet. Before the first step it is observed. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(16)
+  @ValidateNested({ each: true })
+  @Type(() => RolloutStep)
+  rollout?: RolloutStep[];
+}
+
+/** What exemptions may be like. */
+export class ExemptionLimits {
+  /** Days between `from` and `expires`, 1 to 3650; of several policies the least counts. */
+  @IsWholeNumber(1, 3650)
+  longestDays!: number;
 }
 
 export class PolicySpec {
+  /** Where the rules hold; absent: everywhere. */
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => Scope)
+  scope?: Scope;
+
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => ExemptionLimits)
+  exemptions?: ExemptionLimits;
+
   @IsArray()
-  @ArrayMaxSize(4096)
+  @ArrayMaxSize(MAX_RULES)
   @ValidateNested({ each: true })
   @Type(() => PolicyRule)
   rules!: PolicyRule[];
 }
 
-export class PolicyMetadata {
+export class DocumentMetadata {
   @Matches(NAME, { message: `$property ${NAME_HINT}` })
   name!: string;
 
@@ -174,8 +158,8 @@ export class PolicyDocument {
   kind!: string;
 
   @ValidateNested()
-  @Type(() => PolicyMetadata)
-  metadata!: PolicyMetadata;
+  @Type(() => DocumentMetadata)
+  metadata!: DocumentMetadata;
 
   @ValidateNested()
   @Type(() => PolicySpec)

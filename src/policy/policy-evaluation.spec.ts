@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { RuleMatch } from './policy-document.js';
-import { findRule, globMatches, type RuleSubject } from './policy-evaluation.js';
+import { globMatches } from './policy-evaluation.js';
+import { policyInForce } from './policy-in-force.js';
+import type { PolicySet } from './policy-set.js';
+import type { RuleSubject } from './rule-subject.js';
 
 const NVME: PciFunction = {
   bdf: parseBdf('81:00.0')!,
@@ -15,12 +18,18 @@ const NVME: PciFunction = {
   resetMethods: [],
 };
 
+const NODE = { name: 'node-1', labels: [] };
+
 const SUBJECT: RuleSubject = {
   domain: { name: 'tenant-a_db', uuid: '5d0f1c52-3a3f-4b0e-9a55-2f6f0f9b7c11' },
   source: NVME.bdf,
   function: NVME,
   knownBy: new Set(['class']),
 };
+
+function findRule(policies: PolicySet, subject: RuleSubject) {
+  return policyInForce(policies, NODE, '2026-11-26T00:00:00Z').findRule(subject);
+}
 
 function matches(match: RuleMatch, subject = SUBJECT): boolean {
   return (

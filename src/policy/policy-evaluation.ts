@@ -1,48 +1,36 @@
-import type { PciFunction } from '../pci/pci-function.js';
 import type { Bdf } from '../pci/bdf.js';
-import type { DeviceSelector, DomainSelector, PolicyRule } from './policy-document.js';
-import type { Knowledge } from './policy-terms.js';
+import type { PciFunction } from '../pci/pci-function.js';
+import type { RuleMatch } from './policy-document.js';
+import type { PolicyNode } from './policy-set.js';
+import { metadataValues, type DomainFacts, type RuleSubject } from './rule-subject.js';
+import type { DeviceSelector, DomainSelector, HostSelector, Scope } from './selectors.js';
 
-/** A rule with where it stands, as decisions name it. */
-export interface PlacedRule {
-  policy: string;
-  /** Absolute or relative path as it was loaded. */
-  file: string;
-  rule: PolicyRule;
-}
-
-/** All rules in force, in order, and the revision that decisions name. */
-export interface PolicySet {
-  revision: string;
-  rules: readonly PlacedRule[];
-}
-
-/** What a rule may look at. */
-export interface RuleSubject {
-  domain: { name: string; uuid?: string };
-  /** Address of the host function, if it is known. */
-  source?: Bdf;
-  /** The host function; absent where the inventory does not have it. */
-  function?: PciFunction;
-  /** How exactly the risk database knows it; empty where it knows nothing. */
-  knownBy: ReadonlySet<Knowledge>;
-}
-
-/** The first rule that matches; undefined where no rule speaks of the device. */
-export function findRule(policies: PolicySet, subject: RuleSubject): PlacedRule | undefined {
-  return policies.rules.find(({ rule }) => ruleMatches(rule, subject));
-}
-
-function ruleMatches({ match }: PolicyRule, subject: RuleSubject): boolean {
+/** Whether a rule, or an exemption, speaks of a device of a domain. */
+export function matches(match: RuleMatch | undefined, subject: RuleSubject): boolean {
   if (!match) return true;
   return (
-    (!match.devices || match.devices.some((selector) => deviceMatches(selector, subject))) &&
+    (!match.devices ||
+      match.devices.some((selector) => deviceMatches(selector, subject.source, subject.function))) &&
     (!match.domains || match.domains.some((selector) => domainMatches(selector, subject.domain))) &&
     (!match.risk || subject.knownBy.has(match.risk.knownBy))
   );
 }
 
-function deviceMatches(selector: DeviceSelector, { function: fn, source }: RuleSubject): boolean {
+/** Whether a scope admits a node. */
+export function admitsNode(scope: Scope | undefined, node: PolicyNode): boolean {
+  return !scope?.hosts || scope.hosts.some((selector) => hostMatches(selector, node));
+}
+
+/** Whether a scope admits a domain. */
+export function admitsDomain(scope: Scope | undefined, domain: DomainFacts): boolean {
+  return !scope?.domains || scope.domains.some((selector) => domainMatches(selector, domain));
+}
+
+export function deviceMatches(
+  selector: DeviceSelector,
+  source: Bdf | undefined,
+  fn: PciFunction | undefined,
+): boolean {
   if (selector.bdf !== undefined && selector.bdf !== source) return false;
   const needsFunction = selector.vendor ?? selector.device ?? selector.class ?? selector.function;
   if (needsFunction === undefined) return true;
@@ -55,10 +43,27 @@ function deviceMatches(selector: DeviceSelector, { function: fn, source }: RuleS
   );
 }
 
-function domainMatches(selector: DomainSelector, domain: RuleSubject['domain']): boolean {
+export function domainMatches(selector: DomainSelector, domain: DomainFacts): boolean {
+  const { uuid, name, project, flavor, machine, metadata } = selector;
+  const isLike = (pattern: string | undefined, text: string | undefined) =>
+    pattern === undefined || (text !== undefined && globMatches(pattern, text));
   return (
-    (selector.uuid === undefined || selector.uuid.toLowerCase() === domain.uuid?.toLowerCase()) &&
-    (selector.name === undefined || globMatches(selector.name, domain.name))
+    (uuid === undefined || uuid.toLowerCase() === domain.uuid?.toLowerCase()) &&
+    isLike(name, domain.name) &&
+    (project === undefined || (domain.projects ?? []).some((each) => globMatches(project, each))) &&
+    isLike(flavor, domain.flavor) &&
+    isLike(machine, domain.machine) &&
+    (metadata === undefined ||
+      metadataValues(domain, metadata.namespace, metadata.element, metadata.attribute).some((value) =>
+        isLike(metadata.value, value),
+      ))
+  );
+}
+
+function hostMatches({ name, labels }: HostSelector, node: PolicyNode): boolean {
+  return (
+    (name === undefined || globMatches(name, node.name)) &&
+    (labels ?? []).every((label) => node.labels.includes(label))
   );
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { refusalsOf } from '../located-error.js';
-import { loadPolicies, readPolicyDirectory } from './policy-loader.js';
+import { compileDirectory } from './bundle/compile-bundle.js';
+import { loadPolicies } from './policy-loader.js';
 
 const HEAD = 'apiVersion: vfio-warden.dev/v1\nkind: Policy\nmetadata: { name: test }\nspec:\n  rules:\n';
 const RULE = '    - { name: a, mode: enforce, require: risks, mitigations: [conventional-bus] }\n';
@@ -87,13 +88,13 @@ describe('reading a directory of policies', () => {
     const directory = await mkdtemp(join(tmpdir(), 'policies-'));
     await writeFile(join(directory, 'a.yaml'), HEAD + RULE);
     await writeFile(join(directory, 'notes.txt'), 'x');
-    expect((await readPolicyDirectory(directory)).rules).toHaveLength(1);
+    expect((await compileDirectory(directory)).policy.rules).toHaveLength(1);
     await symlink('/etc/hostname', join(directory, 'b.yaml'));
-    await expect(readPolicyDirectory(directory)).rejects.toThrow(/link to outside/);
+    await expect(compileDirectory(directory)).rejects.toThrow(/link to outside/);
   });
 
   it('the shipped baseline can be installed unread', async () => {
-    const { rules } = await readPolicyDirectory('policies');
+    const { rules } = (await compileDirectory('policies')).policy;
     for (const { rule } of rules) {
       expect(rule.uncovered ?? 'warn', 'nothing refuses a start by itself').toBe('warn');
       expect(rule.mitigations, 'no machine type changes').not.toContain('i440fx');
@@ -103,6 +104,6 @@ describe('reading a directory of policies', () => {
   });
 
   it('and the examples are valid', async () => {
-    expect((await readPolicyDirectory('policies/examples')).rules.length).toBeGreaterThan(0);
+    expect((await compileDirectory('policies/examples')).policy.rules.length).toBeGreaterThan(0);
   });
 });

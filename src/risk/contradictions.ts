@@ -1,4 +1,4 @@
-import { canonicalJson } from '../canonical-json.js';
+import { sha256 } from '../canonical-json.js';
 import { LocatedError } from '../located-error.js';
 import { deviceIdsOf, type DeviceMatch } from './device-match.js';
 import type { RiskEntry } from './risk-entry.js';
@@ -10,50 +10,59 @@ import { subjectKey, subjectsOf } from './statement.js';
  * same match. Entries of which one is more specific are no contradiction; the specific one holds.
  */
 export function findContradictions(entries: readonly PlacedEntry[]): LocatedError[] {
-  const problems: LocatedError[] = [];
-  const ids = new Map<string, PlacedEntry>();
-  const statements = new Map<string, PlacedEntry>();
-  for (const placed of entries) {
-    const { entry, place } = placed;
-    const namesake = ids.get(entry.id);
-    if (namesake) {
-      problems.push(
-        new LocatedError(
-          `the id ${entry.id} is used at ${namesake.place} too`,
-          place,
-          'Give each entry its own id.',
-        ),
-      );
-      continue;
-    }
-    ids.set(entry.id, placed);
+  const finder = new ContradictionFinder();
+  return entries.flatMap((placed) => finder.add(placed));
+}
 
-    const rivals = new Map<PlacedEntry, string>();
+/** What is remembered of an entry. */
+interface Noted {
+  id: string;
+  place: string;
+  /** Hash over what two entries must agree in to say the same. */
+  gist: string;
+}
+
+/** Takes entries one after the other, and keeps of each only what it needs to tell what contradicts it. */
+export class ContradictionFinder {
+  private readonly ids = new Map<string, string>();
+  private readonly statements = new Map<string, Noted>();
+
+  /** What is wrong with the entry beside those before it. */
+  add({ entry, place }: PlacedEntry): LocatedError[] {
+    const namesake = this.ids.get(entry.id);
+    if (namesake !== undefined) {
+      const problem = `the id ${entry.id} is used at ${namesake} too`;
+      return [new LocatedError(problem, place, 'Give each entry its own id.')];
+    }
+    this.ids.set(entry.id, place);
+
+    const noted: Noted = { id: entry.id, place, gist: gistOf(entry) };
+    const rivals = new Map<Noted, string>();
     for (const match of entry.match) {
       for (const key of matchKeys(match)) {
         for (const subject of statementKeys(entry)) {
           const statement = `${key} ${subject}`;
-          const rival = statements.get(statement);
-          if (!rival) statements.set(statement, placed);
+          const rival = this.statements.get(statement);
+          if (!rival) this.statements.set(statement, noted);
           else if (!rivals.has(rival)) rivals.set(rival, `${key}, ${subject}`);
         }
       }
     }
-    for (const [rival, where] of rivals) problems.push(conflict(placed, rival, where));
+    return [...rivals].map(([rival, where]) => conflict(noted, rival, where));
   }
-  return problems;
 }
 
-function conflict({ entry, place }: PlacedEntry, rival: PlacedEntry, where: string): LocatedError {
-  if (rival.entry === entry) {
+function conflict(entry: Noted, rival: Noted, where: string): LocatedError {
+  const { place } = entry;
+  if (rival === entry) {
     return new LocatedError(
       `${entry.id} matches the same twice (${where})`,
       place,
       'Remove one of the matches.',
     );
   }
-  const other = `${rival.entry.id} at ${rival.place}`;
-  return canonicalJson(gist(entry)) === canonicalJson(gist(rival.entry))
+  const other = `${rival.id} at ${rival.place}`;
+  return entry.gist === rival.gist
     ? new LocatedError(
         `${entry.id} repeats ${other} (${where})`,
         place,
@@ -66,9 +75,8 @@ function conflict({ entry, place }: PlacedEntry, rival: PlacedEntry, where: stri
       );
 }
 
-/** What two entries must agree in to say the same. */
-function gist({ severity, confidence, needs, mirrors, handledByLinux }: RiskEntry) {
-  return { severity, confidence, needs, mirrors, handledByLinux };
+function gistOf({ severity, confidence, needs, mirrors, handledByLinux }: RiskEntry): string {
+  return sha256({ severity, confidence, needs, mirrors, handledByLinux });
 }
 
 /** Entries without an exposure are facts beside each other: only the same fact twice is too much. */

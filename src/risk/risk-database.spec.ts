@@ -23,7 +23,7 @@ const BY_DEVICE = { vendor: '19ee', device: ['4000'] };
 const BY_CLASS = { class: '0200' };
 
 function assess(entries: RiskEntry[], fn: AssessedFunction = NIC) {
-  return new RiskDatabase(entries).assess(fn);
+  return RiskDatabase.of(entries).assess(fn);
 }
 
 function held(entries: RiskEntry[], fn?: AssessedFunction): string[] {
@@ -208,7 +208,7 @@ describe('the revision', () => {
   it('does not depend on the order of the entries', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(entries, { minLength: 3 }), (shuffled) => {
-        expect(new RiskDatabase(shuffled).revision).toBe(new RiskDatabase(entries).revision);
+        expect(RiskDatabase.of(shuffled).revision).toBe(RiskDatabase.of(entries).revision);
       }),
     );
   });
@@ -216,6 +216,6 @@ describe('the revision', () => {
   it('changes with anything that an entry says', () => {
     const changed = entries.map((each) => (each.id === 'b' ? { ...each, summary: 'Something else.' } : each));
 
-    expect(new RiskDatabase(changed).revision).not.toBe(new RiskDatabase(entries).revision);
+    expect(RiskDatabase.of(changed).revision).not.toBe(RiskDatabase.of(entries).revision);
   });
 });

@@ -1,4 +1,3 @@
-import { sha256 } from '../canonical-json.js';
 import { MATCH_LEVELS, hexRange, type PciIdentity } from './device-match.js';
 import { EXPOSURE_NAMES, type Exposure } from './exposure.js';
 import type { CompatibilityNeed, KnownBy, Notice, RiskStatement } from './finding.js';
@@ -9,6 +8,7 @@ import {
   type RegisterNeed,
   type RiskEntry,
 } from './risk-entry.js';
+import { packRisks, type RiskPack } from './risk-pack.js';
 import { RiskMatcher, type RiskMatch } from './risk-matcher.js';
 import { subjectKey, subjectsOf } from './statement.js';
 
@@ -70,22 +70,31 @@ export interface RiskAssessment {
 /** The curated knowledge of devices. */
 export class RiskDatabase {
   private readonly matcher: RiskMatcher;
-  private readonly byId: ReadonlyMap<string, RiskEntry>;
-  /** By id. */
-  readonly entries: readonly RiskEntry[];
   /** SHA-256 over what the entries say, in hexadecimal: files, comments and order do not matter. */
   readonly revision: string;
 
+  constructor(pack: RiskPack) {
+    this.matcher = new RiskMatcher(pack);
+    this.revision = pack.revision;
+  }
+
   /** Expects entries that the loader has accepted. */
-  constructor(entries: readonly RiskEntry[]) {
-    this.entries = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    this.matcher = new RiskMatcher(this.entries);
-    this.byId = new Map(this.entries.map((entry) => [entry.id, entry]));
-    this.revision = sha256(this.entries);
+  static of(entries: readonly RiskEntry[]): RiskDatabase {
+    return new RiskDatabase(packRisks(entries));
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.matcher.count;
+  }
+
+  /** By id; made anew at each call. */
+  get entries(): readonly RiskEntry[] {
+    return [...this.matcher.entries()];
   }
 
   entry(id: string): RiskEntry | undefined {
-    return this.byId.get(id);
+    return this.matcher.find(id);
   }
 
   /** All entries that speak of a function, the most specific first, overridden ones included. */

@@ -235,6 +235,19 @@ export class RiskEntry {
   evidence!: Evidence[];
 }
 
+/** One entry in a file of its own. */
+export class RiskEntryDocument {
+  @Equals(RISK_API_VERSION, withRemedy(`Write ${RISK_API_VERSION}.`))
+  apiVersion!: string;
+
+  @Equals('RiskEntry', withRemedy('Write RiskEntry.'))
+  kind!: string;
+
+  @ValidateNested(withRemedy('Write an entry with its fields.'))
+  @Type(() => RiskEntry)
+  spec!: RiskEntry;
+}
+
 /** A file of the risk database. */
 export class RiskList {
   @Equals(RISK_API_VERSION, withRemedy(`Write ${RISK_API_VERSION}.`))

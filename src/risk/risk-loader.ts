@@ -15,7 +15,7 @@ export function loadRisks(files: readonly DocumentFile[]): RiskDatabase {
   const entries = lists.flatMap((list) => list.entries);
   const problems = [...lists.flatMap((list) => list.problems), ...findContradictions(entries)];
   if (problems.length > 0) throw new LocatedErrors(problems);
-  return new RiskDatabase(entries.map(({ entry }) => entry));
+  return RiskDatabase.of(entries.map(({ entry }) => entry));
 }
 
 /**

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { deviceIdsOf, hexRange, type DeviceMatch, type PciIdentity } from './device-match.js';
 import type { RiskEntry } from './risk-entry.js';
 import { RiskMatcher } from './risk-matcher.js';
+import { packRisks } from './risk-pack.js';
 
 function entry(id: string, ...match: DeviceMatch[]): RiskEntry {
   return {
@@ -41,7 +42,7 @@ const H100: PciIdentity = {
 
 function found(matches: Record<string, DeviceMatch>, fn: PciIdentity): string[] {
   const entries = Object.entries(matches).map(([id, match]) => entry(id, match));
-  return new RiskMatcher(entries).lookup(fn).map((match) => match.entry.id);
+  return new RiskMatcher(packRisks(entries)).lookup(fn).map((match) => match.entry.id);
 }
 
 describe('a lookup', () => {
@@ -84,7 +85,9 @@ describe('a lookup', () => {
   });
 
   it('names an entry once, by the most specific of its matches', () => {
-    const matcher = new RiskMatcher([entry('a', { class: '03' }, { vendor: '10de', device: ['2330'] })]);
+    const matcher = new RiskMatcher(
+      packRisks([entry('a', { class: '03' }, { vendor: '10de', device: ['2330'] })]),
+    );
 
     expect(matcher.lookup(H100)).toMatchObject([{ level: 'device' }]);
   });
@@ -117,7 +120,7 @@ describe('a lookup', () => {
       fc.property(fc.array(rule, { maxLength: 12 }), identity, (rules, known) => {
         const fn = withoutUndefined(known) as unknown as PciIdentity;
         const entries = rules.map((match, index) => entry(`e${index}`, match));
-        const got = new RiskMatcher(entries).lookup(fn);
+        const got = new RiskMatcher(packRisks(entries)).lookup(fn);
 
         expect(got.map((match) => match.entry.id).toSorted()).toEqual(
           entries
@@ -125,7 +128,7 @@ describe('a lookup', () => {
             .map(({ id }) => id)
             .toSorted(),
         );
-        expect(new RiskMatcher(entries.toReversed()).lookup(fn)).toEqual(got);
+        expect(new RiskMatcher(packRisks(entries.toReversed())).lookup(fn)).toEqual(got);
       }),
     );
   });
@@ -133,7 +136,7 @@ describe('a lookup', () => {
   it('takes no longer with 50 times as many entries about other devices', () => {
     const fn = { ...H100, vendor: '2000', device: '0123' };
     const perLookup = (count: number) => {
-      const matcher = new RiskMatcher(syntheticEntries(count));
+      const matcher = new RiskMatcher(packRisks(syntheticEntries(count)));
       const samples = Array.from({ length: 9 }, () => {
         const start = process.hrtime.bigint();
         for (let round = 0; round < 2000; round += 1) matcher.lookup(fn);

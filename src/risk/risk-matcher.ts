@@ -1,6 +1,6 @@
 import {
   admitsKindAndRevision,
-  deviceIdsOf,
+  hexRange,
   levelOf,
   specificityOf,
   type DeviceMatch,
@@ -8,6 +8,7 @@ import {
   type PciIdentity,
 } from './device-match.js';
 import type { RiskEntry } from './risk-entry.js';
+import { keyHash, type RiskPack } from './risk-pack.js';
 
 /** An entry that speaks of a function, and how exactly it names it. */
 export interface RiskMatch {
@@ -17,28 +18,47 @@ export interface RiskMatch {
   specificity: number;
 }
 
-interface IndexedRule extends RiskMatch {
-  rule: DeviceMatch;
-}
+/** Entries that are kept as objects; a host has less kinds of devices. */
+const MAX_DECODED = 2048;
 
 /**
- * Finds the entries of a function. A lookup takes one hash access for each level of `MATCH_LEVELS` (11) and then as long
+ * Finds the entries of a function. A lookup takes one binary search for each level of `MATCH_LEVELS` (11) and then as long
  * as there are entries under those keys; it does not grow with the entries about other devices.
  */
 export class RiskMatcher {
-  private readonly rules = new Map<string, IndexedRule[]>();
+  private readonly decoded = new Map<number, RiskEntry>();
 
-  constructor(entries: readonly RiskEntry[]) {
-    for (const entry of entries) {
-      for (const rule of entry.match) {
-        const indexed = { entry, rule, level: levelOf(rule), specificity: specificityOf(rule) };
-        for (const key of ruleKeys(rule)) {
-          const bucket = this.rules.get(key);
-          if (bucket) bucket.push(indexed);
-          else this.rules.set(key, [indexed]);
-        }
-      }
+  constructor(private readonly pack: RiskPack) {}
+
+  get count(): number {
+    return this.pack.offsets.length - 1;
+  }
+
+  /** The entry at a place in the order of ids. */
+  entryAt(at: number): RiskEntry {
+    const known = this.decoded.get(at);
+    if (known) return known;
+    const entry = this.decode(at);
+    if (this.decoded.size >= MAX_DECODED) this.decoded.clear();
+    this.decoded.set(at, entry);
+    return entry;
+  }
+
+  /** Every entry, by id. */
+  *entries(): Generator<RiskEntry> {
+    for (let at = 0; at < this.count; at += 1) yield this.decoded.get(at) ?? this.decode(at);
+  }
+
+  find(id: string): RiskEntry | undefined {
+    let from = 0;
+    let to = this.count;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.entryAt(middle).id < id) from = middle + 1;
+      else to = middle;
     }
+    const entry = from < this.count ? this.entryAt(from) : undefined;
+    return entry?.id === id ? entry : undefined;
   }
 
   /**
@@ -46,15 +66,29 @@ export class RiskMatcher {
    * not depend on the order of the entries.
    */
   lookup(fn: PciIdentity): RiskMatch[] {
-    const best = new Map<RiskEntry, RiskMatch>();
+    const best = new Map<number, RiskMatch>();
+    const { hashes, postings } = this.pack;
     for (const key of identityKeys(fn)) {
-      for (const { entry, rule, level, specificity } of this.rules.get(key) ?? []) {
-        if (!admitsKindAndRevision(rule, fn)) continue;
-        const known = best.get(entry);
-        if (!known || known.specificity < specificity) best.set(entry, { entry, level, specificity });
+      const hash = keyHash(key);
+      for (let at = firstAt(hashes, hash); hashes[at] === hash; at += 1) {
+        const number = postings[2 * at]!;
+        const entry = this.entryAt(number);
+        const rule = entry.match[postings[2 * at + 1]!]!;
+        if (!namesIds(rule, fn) || !admitsKindAndRevision(rule, fn)) continue;
+        const specificity = specificityOf(rule);
+        const known = best.get(number);
+        if (!known || known.specificity < specificity) {
+          best.set(number, { entry, level: levelOf(rule), specificity });
+        }
       }
     }
     return [...best.values()].toSorted(bySpecificity);
+  }
+
+  private decode(at: number): RiskEntry {
+    const { text, offsets } = this.pack;
+    const bytes = text.subarray(offsets[at], offsets[at + 1]);
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as RiskEntry;
   }
 }
 
@@ -62,15 +96,19 @@ function bySpecificity(a: RiskMatch, b: RiskMatch): number {
   return b.specificity - a.specificity || (a.entry.id < b.entry.id ? -1 : 1);
 }
 
-/** The keys below tell the levels apart by their punctuation: `10de:2330`, `10de/03`, `/0108`. */
-function ruleKeys(rule: DeviceMatch): string[] {
-  const devices = deviceIdsOf(rule);
-  if (!devices) return [`${rule.vendor ?? ''}/${rule.class ?? ''}`];
-  const subsystem =
-    rule.subsystemVendor === undefined ? '' : `:${rule.subsystemVendor}:${rule.subsystemDevice ?? ''}`;
-  return devices.map((device) => `${rule.vendor}:${device}${subsystem}`);
+/** Place of the first that is not less than a number. */
+function firstAt(ascending: Uint32Array, number: number): number {
+  let from = 0;
+  let to = ascending.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (ascending[middle]! < number) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
+/** As `ruleKeys` of `risk-pack.ts` has them. */
 function identityKeys(fn: PciIdentity): string[] {
   const device = `${fn.vendor}:${fn.device}`;
   const keys = [device, `${fn.vendor}/`, '/'];
@@ -83,4 +121,20 @@ function identityKeys(fn: PciIdentity): string[] {
     keys.push(`${fn.vendor}/${prefix}`, `/${prefix}`);
   }
   return keys;
+}
+
+/** Whether a rule names a function by its ids and class: two keys may have one hash. */
+function namesIds(rule: DeviceMatch, fn: PciIdentity): boolean {
+  const device = parseInt(fn.device, 16);
+  return (
+    (rule.vendor === undefined || rule.vendor === fn.vendor) &&
+    (rule.device === undefined ||
+      rule.device.some((item) => {
+        const [from, to] = hexRange(item);
+        return from <= device && device <= to;
+      })) &&
+    (rule.subsystemVendor === undefined || rule.subsystemVendor === fn.subsystemVendor) &&
+    (rule.subsystemDevice === undefined || rule.subsystemDevice === fn.subsystemDevice) &&
+    (rule.class === undefined || fn.class?.startsWith(rule.class) === true)
+  );
 }

@@ -1,4 +1,4 @@
-import type { PolicySet } from '../../src/policy/policy-evaluation.js';
+import type { PolicySet } from '../../src/policy/policy-set.js';
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
 
 /** A policy that forces one mechanism on every assigned device, or refuses every device (`deny`). */

@@ -6,7 +6,7 @@ import { decide } from '../../src/decision/decide.js';
 import { LocatedError } from '../../src/located-error.js';
 import { Inventory } from '../../src/pci/inventory.js';
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
-import type { PolicySet } from '../../src/policy/policy-evaluation.js';
+import type { PolicySet } from '../../src/policy/policy-set.js';
 import { UNPROBED_HOST } from '../../src/host/host-capabilities.js';
 import { readXml } from '../../src/domain-xml/xml-reader.js';
 import { undoEdits } from '../../src/domain-xml/undo.js';

@@ -13,7 +13,7 @@ import {
   MODES,
   UNCOVERED_ACTIONS,
 } from '../../src/policy/policy-terms.js';
-import type { PolicySet } from '../../src/policy/policy-evaluation.js';
+import type { PolicySet } from '../../src/policy/policy-set.js';
 import { EXPOSURE_NAMES, type Exposure } from '../../src/risk/exposure.js';
 import { HOST_FUNCTIONS, STOCK_QEMU } from './sample-host.js';
 

@@ -53,7 +53,7 @@ export function generatedRisks(count: number): RiskDatabase {
     const subsystem = at % 10 === 0 ? { subsystemVendor: '1028', subsystemDevice: id4(at % 0xffff) } : {};
     return { match: [{ vendor, device: [id4(at % 1_000)], ...subsystem }], exposures };
   });
-  return new RiskDatabase([...KNOWN, ...others].map(completed));
+  return RiskDatabase.of([...KNOWN, ...others].map(completed));
 }
 
 function completed(entry: Partial<RiskEntry>, at: number): RiskEntry {

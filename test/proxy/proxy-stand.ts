@@ -9,7 +9,7 @@ import { ProxyServer } from '../../src/libvirt/proxy/proxy-server.js';
 import { XmlJudge } from '../../src/libvirt/proxy/xml-judge.js';
 import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
 import type { DomainRef } from '../../src/libvirt/rpc/types.js';
-import type { PolicySet } from '../../src/policy/policy-evaluation.js';
+import type { PolicySet } from '../../src/policy/policy-set.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { DecisionRecord, EventRecord } from '../../src/store/records.js';
 import { STOCK_HOST } from '../fixtures/hosts.js';

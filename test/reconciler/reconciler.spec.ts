@@ -5,7 +5,7 @@ import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
 import { HostdevNetworks } from '../../src/libvirt/hostdev-networks.js';
 import { Reconciler } from '../../src/libvirt/reconciler/reconciler.js';
 import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
-import type { PolicySet } from '../../src/policy/policy-evaluation.js';
+import type { PolicySet } from '../../src/policy/policy-set.js';
 import { FixtureHost, fixtureHostMissing } from '../fixtures/host/fixture-host.js';
 import { STOCK_HOST } from '../fixtures/hosts.js';
 import { hostdev, NODE_INVENTORY, policyOf, risksOf } from '../fixtures/scenario.js';
