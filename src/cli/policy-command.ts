@@ -1,29 +1,19 @@
 import type { Command } from 'commander';
-import { compileDirectory } from '../policy/bundle/compile-bundle.js';
-import { print, printJson } from './output.js';
+import { addPolicyDiffCommand } from './policy-diff-command.js';
+import { addPolicyExplainCommand } from './policy-explain-command.js';
+import { addPolicySchemaCommand } from './policy-schema-command.js';
+import { addPolicyServiceCommands } from './policy-service-commands.js';
+import { addPolicyTestCommand } from './policy-test-command.js';
+import { addPolicyValidateCommand } from './policy-validate-command.js';
 
 export function addPolicyCommand(program: Command): void {
-  program
+  const policy = program
     .command('policy')
-    .description('work with policy documents')
-    .command('validate')
-    .description('check every policy document of a directory')
-    .argument('<dir>')
-    .option('--json', 'print the result as JSON')
-    .action(validate);
-}
-
-async function validate(directory: string, options: { json?: boolean }): Promise<void> {
-  const { revision, rules } = (await compileDirectory(directory)).policy;
-  const listed = rules.map(({ policy, file, rule }) => ({ policy, rule: rule.name, mode: rule.mode, file }));
-  if (options.json) {
-    printJson({ valid: true, revision, rules: listed });
-    return;
-  }
-  print(
-    [
-      `valid: ${rules.length} rules, revision ${revision.slice(0, 12)}`,
-      ...listed.map(({ policy, rule, mode, file }) => `  ${policy}/${rule}: ${mode} (${file})`),
-    ].join('\n'),
-  );
+    .description('check, try and compare policy documents; show and steer which revision is in force');
+  addPolicyValidateCommand(policy);
+  addPolicyTestCommand(policy);
+  addPolicyDiffCommand(policy);
+  addPolicyExplainCommand(policy);
+  addPolicySchemaCommand(policy);
+  addPolicyServiceCommands(policy);
 }
