@@ -207,14 +207,31 @@ static bool assign_standard(uint8_t *assigned, const ConfigSpace *space)
 }
 
 /*
- * vfio_ecap_init().  A hidden capability at 0x100 cannot be unlinked and stays
- * as an id 0 with a pointer; where nothing follows it, it reads as 0 and cannot
- * be told from hardware without a chain: then its bytes count as unassigned.
+ * What vfio_ecap_init() leaves of a hidden capability at 0x100, which it cannot
+ * unlink: its header, read-only.  The kernel's map keeps the low byte of its
+ * id, in which 0xff stands for unassigned and 0 for the header of config space:
+ * then the pointer is hardware's, too.
+ */
+static unsigned placeholder_length(uint16_t id)
+{
+    return (id & 0xff) == 0xff ? 0 : 4;
+}
+
+/* Whether vfio keeps the pointer of what is shown as the capability @id */
+static bool keeps_pointer(unsigned pos, uint16_t id)
+{
+    return id != EXTENDED_VNDR && id != EXTENDED_DVSEC &&
+           !(pos == LEGACY_SIZE && ((id & 0xff) == 0 || (id & 0xff) == 0xff));
+}
+
+/*
+ * vfio_ecap_init().  Where nothing follows a placeholder, it reads as 0 and
+ * cannot be told from hardware without a chain: its bytes count as unassigned.
  */
 static void assign_extended(uint8_t *assigned, const ConfigSpace *space)
 {
     bool dvsec = space->tables->dvsec == DVSEC_SHOWN;
-    bool kept_pointer = space->tables->dvsec == DVSEC_BY_CHAIN;
+    bool kept_pointers = space->tables->dvsec == DVSEC_BY_CHAIN;
     unsigned pos, loops;
 
     for (pos = LEGACY_SIZE, loops = (space->size - LEGACY_SIZE) / 4;
@@ -227,16 +244,14 @@ static void assign_extended(uint8_t *assigned, const ConfigSpace *space)
             return;
         }
         if (id == EXTENDED_DVSEC) {
-            dvsec = dvsec || kept_pointer;
+            dvsec = dvsec || kept_pointers;
             length = dvsec ? length : 0;
         }
         if (length == 0 && pos == LEGACY_SIZE) {
-            length = 4;
+            length = placeholder_length(id);
         }
         assign(assigned, space, pos, length);
-        if (id == EXTENDED_VNDR || id == EXTENDED_DVSEC) {
-            kept_pointer = false;
-        }
+        kept_pointers = kept_pointers && keeps_pointer(pos, id);
         pos = (header >> 20) & 0xffc;
     }
 }
