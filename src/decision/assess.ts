@@ -5,17 +5,19 @@ import { layoutOf, type ConfigSpaceLayout } from '../pci/config-space/layout.js'
 import type { PciFunction } from '../pci/pci-function.js';
 import type { Exposure } from '../risk/exposure.js';
 import type { CompatibilityNeed, Finding, Notice } from '../risk/finding.js';
-import type { RiskDatabase } from '../risk/risk-database.js';
+import type { AssessedMirror, RiskDatabase } from '../risk/risk-database.js';
 
 /** What one assigned device exposes, and what kept us from knowing more. */
 export interface Assessment {
   findings: Finding[];
   needs: CompatibilityNeed[];
   notices: Notice[];
+  /** Windows in BARs that show its config space. */
+  mirrors: AssessedMirror[];
   problems: { problem: string; remedy: string }[];
 }
 
-const NOTHING: Assessment = { findings: [], needs: [], notices: [], problems: [] };
+const NOTHING: Assessment = { findings: [], needs: [], notices: [], mirrors: [], problems: [] };
 
 type Seen = Omit<Finding, 'certainty' | 'risk' | 'trapped'>;
 
@@ -53,6 +55,7 @@ export function assessDevice(
     findings,
     needs: known?.needs ?? [],
     notices: known?.notices ?? [],
+    mirrors: known?.mirrors ?? [],
     problems: problemsOf(device, fn, seen !== undefined),
   };
 }

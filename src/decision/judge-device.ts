@@ -59,6 +59,7 @@ export function judgeDevice(
       function: fn,
       findings: assessment.findings,
       needs: assessment.needs,
+      mirrors: assessment.mirrors,
       required: new Set([...asked].filter((exposure) => !spared.has(exposure))),
       allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
       changeRefused,

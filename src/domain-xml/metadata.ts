@@ -1,6 +1,7 @@
 import { sha256 } from '../canonical-json.js';
-import type { DomainDocument } from './domain-document.js';
+import { readDomain, type DomainDocument } from './domain-document.js';
 import { appendChild, escapeAttribute, insertBefore, replaceElement } from './insertion.js';
+import { isFilterRecord, recordFilter, type FilterRecord } from './filter-record.js';
 import {
   isPlacementRecord,
   joinPlacements,
@@ -31,6 +32,8 @@ export interface UndoRecord {
   metadata: { before: number; after: number; replaced: string };
   /** The same in terms that survive reformatting; absent where the edits did more than to place devices. */
   placement?: PlacementRecord;
+  /** What the edits, and those before them, added for the config filter. */
+  filter?: FilterRecord;
 }
 
 const CLOSING = '</warden:vfio-warden>';
@@ -42,15 +45,24 @@ export function findMetadata(domain: XmlElement): XmlElement | undefined {
   );
 }
 
-/** The splice that writes our metadata beside the given edits of the same document, with what undoes them all. */
+/**
+ * The splice that writes our metadata beside the given edits of the same document, with what undoes them all.
+ *
+ * @param filterEdits those of the edits that give the domain its config filter
+ */
 export function writeMetadata(
   document: DomainDocument,
   edits: readonly Splice[],
   content: WardenMetadata,
+  filterEdits: readonly Splice[] = [],
 ): Splice {
   const measured = place(document, render(content, ''));
   const opening = measured.text.indexOf('<warden:vfio-warden');
-  const placement = placementSoFar(document, edits);
+  const placement = placementSoFar(
+    document,
+    edits.filter((splice) => !filterEdits.includes(splice)),
+  );
+  const filter = filterSoFar(document, filterEdits);
   const record: UndoRecord = {
     digest: sha256(applySplices(document.text, edits)),
     splices: invertSplices(document.text, edits),
@@ -60,6 +72,7 @@ export function writeMetadata(
       replaced: document.text.slice(measured.start, measured.end),
     },
     ...(placement && { placement }),
+    ...(filter && { filter }),
   };
   return place(document, render(content, escapeText(JSON.stringify(record))));
 }
@@ -71,6 +84,13 @@ function placementSoFar(document: DomainDocument, edits: readonly Splice[]): Pla
   if (!own || !now) return now;
   const before = readUndoRecord(own)?.placement;
   return before && joinPlacements(before, now);
+}
+
+function filterSoFar(document: DomainDocument, edits: readonly Splice[]): FilterRecord | undefined {
+  const own = findMetadata(document.root);
+  const before = own && readUndoRecord(own)?.filter;
+  if (edits.length === 0) return before;
+  return recordFilter(document, readDomain(applySplices(document.text, edits)), before);
 }
 
 function place(document: DomainDocument, lines: readonly string[]): Splice {
@@ -120,7 +140,8 @@ function isUndoRecord(value: unknown): value is UndoRecord {
     isOffset(record.metadata?.before) &&
     isOffset(record.metadata.after) &&
     typeof record.metadata.replaced === 'string' &&
-    (record.placement === undefined || isPlacementRecord(record.placement))
+    (record.placement === undefined || isPlacementRecord(record.placement)) &&
+    (record.filter === undefined || isFilterRecord(record.filter))
   );
 }
 

@@ -1,19 +1,21 @@
 import { formatBdf } from '../pci/bdf.js';
 import { readDomain, type DomainDocument } from './domain-document.js';
 import { removeElement, replaceElement } from './insertion.js';
-import { findMetadata, readUndoRecord } from './metadata.js';
+import { removeFilter } from './filter-record.js';
+import { findMetadata, readUndoRecord, type UndoRecord } from './metadata.js';
 import { bridgeOf, guestAddressOf, type PlacementRecord } from './placement-record.js';
 import { applySplices, type Splice } from './splice.js';
 import { attribute, childNamed, type XmlElement } from './xml-reader.js';
 
 /**
  * - `untouched`: the document carries no edits of ours
- * - `restored`: the document to define instead, what it takes back in words, and the host functions that it moves
+ * - `restored`: the document to define instead, what it takes back in words, the host functions that it moves, and
+ *   whether a guest would find other hardware than with the edits
  * - `kept`: the edits cannot be taken back, and why
  */
 export type Restoration =
   | { outcome: 'untouched' }
-  | { outcome: 'restored'; xml: string; steps: string[]; devices: string[] }
+  | { outcome: 'restored'; xml: string; steps: string[]; devices: string[]; guestSees: boolean }
   | { outcome: 'kept'; reason: string };
 
 /**
@@ -37,10 +39,15 @@ export function restorePlacement(text: string): Restoration {
         'the edits changed the machine type, and with it all of the guest’s hardware: define it from its original XML',
     };
   }
-  return restore(document, own, record.placement);
+  return restore(document, own, record.placement, record.filter);
 }
 
-function restore(document: DomainDocument, own: XmlElement, record: PlacementRecord): Restoration {
+function restore(
+  document: DomainDocument,
+  own: XmlElement,
+  record: PlacementRecord,
+  filter: UndoRecord['filter'],
+): Restoration {
   const { text } = document;
   const steps: string[] = [];
   const devices: string[] = [];
@@ -76,11 +83,15 @@ function restore(document: DomainDocument, own: XmlElement, record: PlacementRec
     splices.push(removeElement(text, bridge));
     steps.push(`${attribute(bridge, 'model')} ${index} is removed`);
   }
+  const guestSees = steps.length > 0;
+  const filterSplices = filter ? removeFilter(document, filter) : [];
+  splices.push(...filterSplices);
+  if (filterSplices.length > 0) steps.push('QEMU filters no more');
   const xml = applySplices(text, splices);
   const shared = sharedAddress(readDomain(xml));
   if (shared)
     return { outcome: 'kept', reason: `${shared} would get the guest address that another has now` };
-  return { outcome: 'restored', xml, steps: [...steps, 'our metadata is removed'], devices };
+  return { outcome: 'restored', xml, steps: [...steps, 'our metadata is removed'], devices, guestSees };
 }
 
 /** Our element, and `<metadata>` around it where nothing else is in there. */

@@ -21,7 +21,16 @@ export interface HostCapabilities {
   kernelGuard: Probe;
   /** The RFC's vfio-pci parameters; `allowIds` are `vvvv:dddd` pairs that they do not apply to. */
   kernelParameters: Probe & { allowIds: string[] };
-  qemuConfigFilter: { property: Probe; preload: Probe };
+  qemuConfigFilter: {
+    property: Probe;
+    preload: Probe;
+    /** The emulator that was probed; absent where that is not known, and then it stands for all. */
+    emulator?: string;
+    /** Others that were probed, by path. */
+    others?: Record<string, { property: Probe; preload: Probe }>;
+    /** Path of the library, where it is not the usual one. */
+    library?: string;
+  };
 }
 
 /** A host of which nothing is known: only what stock QEMU and libvirt do by themselves is available. */

@@ -3,7 +3,14 @@ import type { Exposure } from '../risk/exposure.js';
 import { COVERAGE, type CoverageRow, type ExposureParts } from './coverage.js';
 import { CLOSING_MECHANISMS } from './mechanisms.js';
 import type { ByteRange, Mechanism, MechanismColumn, MechanismContext, MechanismName } from './mechanism.js';
-import { chooseMechanisms, isOpen, remainingAfter, type Candidate, type OpenExposure } from './planner.js';
+import {
+  chooseMechanisms,
+  coverageFor,
+  isOpen,
+  remainingAfter,
+  type Candidate,
+  type OpenExposure,
+} from './planner.js';
 
 /** What the plan for one device starts from. */
 export interface DeviceRequest {
@@ -102,7 +109,7 @@ export function planDevice(request: DeviceRequest): DevicePlan {
     alreadyClosed: inEffect.map((by) => ({
       by,
       exposures: exposures
-        .filter(({ row, parts }) => isOpen(parts) && !isOpen(closedBy(by, row, parts)))
+        .filter((exposure) => isOpen(exposure.parts) && !isOpen(closedBy(by, exposure)))
         .map(({ exposure }) => exposure),
     })),
     mechanisms,
@@ -134,9 +141,8 @@ export function coverageRow({ exposure, trapped }: Pick<Finding, 'exposure' | 't
   return trapped ? 'mirror-trapped' : 'mirror-untrapped';
 }
 
-function closedBy(column: MechanismColumn, row: CoverageRow, parts: ExposureParts): ExposureParts {
-  const open: OpenExposure = { exposure: 'bar-mmio', row, parts, required: false };
-  return remainingAfter([open], [{ column }]).get(open)!;
+function closedBy(column: MechanismColumn, exposure: OpenExposure): ExposureParts {
+  return remainingAfter([exposure], [{ column }]).get(exposure)!;
 }
 
 interface JudgedCandidate {
@@ -163,7 +169,7 @@ function candidatesFor(
         proof: mechanism.availability(request.context).detail,
         candidate: {
           name: mechanism.name,
-          column: mechanism.column(request.context.host),
+          column: mechanism.column(request.context),
           exempt: exemptFor(mechanism, request.needs),
         },
       });
@@ -186,8 +192,9 @@ function whyNot(
   const excluded = request.excluded.get(mechanism.name);
   if (excluded !== undefined) return excluded;
   if (mechanism.guestChange !== 'none' && request.changeRefused !== undefined) return request.changeRefused;
-  const column = mechanism.column(context.host);
-  if (!open.some(({ row }) => COVERAGE[row][column] !== 'no')) return 'it closes nothing that is open here';
+  const column = mechanism.column(context);
+  if (!open.some((exposure) => coverageFor(exposure, column) !== 'no'))
+    return 'it closes nothing that is open here';
   const broken = needs.find((need) => breaks(mechanism, need));
   return broken && `it would break the device: ${broken.summary} (${broken.entry})`;
 }
@@ -230,7 +237,7 @@ function plannedMechanism(
   { candidate, mechanism, proof }: JudgedCandidate,
   open: readonly OpenExposure[],
 ): PlannedMechanism {
-  const closed = open.filter(({ row, parts }) => !isOpen(closedBy(candidate.column, row, parts)));
+  const closed = open.filter((exposure) => !isOpen(closedBy(candidate.column, exposure)));
   return {
     name: candidate.name,
     closes: closed.map(({ exposure }) => exposure),

@@ -15,8 +15,10 @@ import { sameSlot } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { Exposure } from '../risk/exposure.js';
 import type { CompatibilityNeed, Finding } from '../risk/finding.js';
+import type { AssessedMirror } from '../risk/risk-database.js';
 import { planDevice, type DevicePlan } from './device-plan.js';
 import type { MechanismColumn, MechanismName } from './mechanism.js';
+import { planFilter } from './qemu-filter/filter-plan.js';
 
 /** One device as policy has judged it. */
 export interface DeviceIntake {
@@ -24,6 +26,8 @@ export interface DeviceIntake {
   function: PciFunction | undefined;
   findings: readonly Finding[];
   needs: readonly CompatibilityNeed[];
+  /** Windows in BARs that show its config space. */
+  mirrors: readonly AssessedMirror[];
   required: ReadonlySet<Exposure>;
   allowed: readonly MechanismName[];
   /** Why the guest's hardware may not change for it; absent where it may. */
@@ -78,6 +82,22 @@ export function planGroup(
     context.plugging ? [['i440fx', 'a device that is plugged in cannot change the machine']] : [],
   );
   // Each round either succeeds or excludes one more mechanism that changes the document.
+  for (;;) {
+    const group = planHardware(context, intakes, companions, given, excluded);
+    const filter = planFilter(context, intakes, group.plans);
+    if (filter.ok) return { ...group, edits: [...group.edits, ...filter.edits] };
+    excluded.set('qemu-config-filter', filter.reason);
+  }
+}
+
+/** What changes the guest's hardware; a mechanism that fails for the domain is added to `excluded`. */
+function planHardware(
+  context: PlanContext,
+  intakes: readonly DeviceIntake[],
+  companions: readonly AssignedDevice[],
+  given: GivenByOthers,
+  excluded: Map<MechanismName, string>,
+): GroupPlan {
   for (;;) {
     const plans = new Map(
       intakes.map((intake) => [intake.device, planOne(context, intake, excluded, given)]),

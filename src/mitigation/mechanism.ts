@@ -63,6 +63,6 @@ export interface Mechanism {
   exemptionGrain: ExemptionGrain;
   /** What its use costs, as an operator would want to know it beforehand. */
   price: string;
-  column(host: HostCapabilities): MechanismColumn;
+  column(context: Pick<MechanismContext, 'host' | 'document'>): MechanismColumn;
   availability(context: MechanismContext): Availability;
 }

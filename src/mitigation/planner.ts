@@ -1,5 +1,5 @@
 import type { Exposure } from '../risk/exposure.js';
-import { COVERAGE, remainingParts, type CoverageRow, type ExposureParts } from './coverage.js';
+import { COVERAGE, remainingParts, type Coverage, type CoverageRow, type ExposureParts } from './coverage.js';
 import type { ByteRange, MechanismColumn, MechanismName } from './mechanism.js';
 
 /** An exposure of one device, as the planner sees it. */
@@ -58,11 +58,17 @@ export function remainingAfter(
     exposures.map((exposure) => [
       exposure,
       chosen.reduce<ExposureParts>(
-        (parts, { column }) => remainingParts(COVERAGE[exposure.row][column], parts),
+        (parts, { column }) => remainingParts(coverageFor(exposure, column), parts),
         exposure.parts,
       ),
     ]),
   );
+}
+
+/** A rule is made for what is required: what a mechanism could close by rule beyond that it leaves open. */
+export function coverageFor({ row, required }: OpenExposure, column: MechanismColumn): Coverage {
+  const coverage = COVERAGE[row][column];
+  return coverage === 'rule' && !required ? 'no' : coverage;
 }
 
 export function isOpen(parts: ExposureParts): boolean {

@@ -40,7 +40,7 @@ export function planUndo(domain: EditedDomain, past: KnownPast | undefined, forc
   if (restoration.outcome === 'kept') {
     return { domain: name, action: 'keep', reason: restoration.reason, forceable: false };
   }
-  const ran = whyTheGuestMayKnow(domain, past, restoration.devices);
+  const ran = restoration.guestSees ? whyTheGuestMayKnow(domain, past, restoration.devices) : undefined;
   if (ran !== undefined && !force) return { domain: name, action: 'keep', reason: ran, forceable: true };
   return { domain: name, action: 'undo', xml: restoration.xml, steps: restoration.steps };
 }

@@ -9,6 +9,7 @@ import type { HostCapabilities } from '../../src/host/host-capabilities.js';
 import { corpusInventory } from '../corpus/corpus-inventory.js';
 import { forcing } from '../corpus/forced-policy.js';
 import { decideAbout, domain, hostdev } from '../fixtures/scenario.js';
+import { FILTER_HOST, PRELOAD_HOST } from '../fixtures/hosts.js';
 import { dumpedAddresses } from '../libvirt-oracle/dumped-addresses.js';
 import { LibvirtOracle, libvirtMissing } from '../libvirt-oracle/libvirt-oracle.js';
 
@@ -175,5 +176,26 @@ describe.skipIf(missing !== undefined)('taking edits back from a document that l
       outcome: 'kept',
       reason: expect.stringMatching(/damaged/),
     });
+  });
+
+  it('takes the config filter out, whether or not the guest has run', async () => {
+    const rest =
+      "<qemu:commandline><qemu:env name='LD_PRELOAD' value='/usr/lib/other.so'/><qemu:arg value='-name'/></qemu:commandline>";
+    for (const [filterHost, original] of [
+      [FILTER_HOST, domain(DISK + GPU)],
+      [PRELOAD_HOST, domain(DISK + GPU)],
+      [PRELOAD_HOST, domain(DISK + GPU, 'q35', rest)],
+    ] as const) {
+      const { xml } = decideAbout(original, {
+        policy: forcing('qemu-config-filter'),
+        host: { ...host, qemuConfigFilter: filterHost.qemuConfigFilter },
+        inventory,
+      });
+      expect(xml).not.toBe(original);
+      const restoration = restorePlacement(await defined(fixed(xml)));
+      expect(restoration).toMatchObject({ outcome: 'restored', guestSees: false });
+      const { xml: restored } = restoration as { xml: string };
+      expect(await defined(restored)).toBe(await defined(fixed(original)));
+    }
   });
 });

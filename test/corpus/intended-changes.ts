@@ -1,5 +1,6 @@
 import type { DocumentEdit } from '../../src/domain-xml/rewrite/document-edit.js';
 import { findMetadata } from '../../src/domain-xml/metadata.js';
+import { filterElements } from './filter-elements.js';
 import { attribute, childNamed, readXml, type XmlElement } from '../../src/domain-xml/xml-reader.js';
 
 type Edited = Pick<DocumentEdit, 'kind' | 'target'>;
@@ -18,8 +19,11 @@ export function unintendedChange(
   const balloonAdded = edits.some(({ kind }) => kind === 'add-device');
   const addressed = edits.some(({ kind }) => kind === 'set-address');
 
+  const filtered = edits.some(({ kind }) => kind === 'set-filter');
+
   const kept = (element: XmlElement): XmlElement[] =>
     element.children.filter((child) => {
+      if (filtered && (ours.has(child) || ours.has(element))) return false;
       if (child === findMetadata(rootOf(child))) return false;
       if (child.name === 'metadata' && child.children.every((inner) => inner === findMetadata(rootOf(child))))
         return false;
@@ -39,6 +43,7 @@ export function unintendedChange(
 
   const beforeRoot = readXml(before);
   const afterRoot = readXml(after);
+  const ours = new Set([...filterElements(beforeRoot), ...filterElements(afterRoot)]);
   const counterparts = new Map<XmlElement, XmlElement>();
   const counterpartOf = (element: XmlElement) => counterparts.get(element) ?? element;
 

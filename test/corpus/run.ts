@@ -22,7 +22,15 @@ const oracle = missing === undefined ? await LibvirtOracle.start() : undefined;
 const probed = await probeHost({ emulator: '/usr/bin/qemu-system-x86_64', sysfs: '/sys' });
 const basis = {
   inventory: await corpusInventory(),
-  host: { ...UNPROBED_HOST, ...probed },
+  host: {
+    ...UNPROBED_HOST,
+    ...probed,
+    // What becomes of the document is looked at here, not whether the library is installed.
+    qemuConfigFilter: {
+      property: { state: 'absent' as const, detail: 'not looked for' },
+      preload: { state: 'ready' as const, detail: 'taken to be there' },
+    },
+  },
   risks: await readRiskDirectory('policies/risks'),
   hostMode: 'enforce' as const,
 };
@@ -66,6 +74,7 @@ console.log(
   `# ${files.length} files in ${outcomes.length} variants: ${count(({ assignedDevices }) => assignedDevices > 0)} with assigned devices, ` +
     `${count(({ rewrittenBy }) => rewrittenBy.includes('conventional-bus'))} rewritten by conventional-bus, ` +
     `${count(({ rewrittenBy }) => rewrittenBy.includes('i440fx'))} by i440fx, ` +
+    `${count(({ rewrittenBy }) => rewrittenBy.includes('qemu-config-filter'))} by qemu-config-filter, ` +
     `${count(({ refusedByUs }) => refusedByUs)} refused by us`,
 );
 console.log(

@@ -3,6 +3,7 @@ import { decide, type DecideResult } from '../../src/decision/decide.js';
 import { readDomain } from '../../src/domain-xml/domain-document.js';
 import { findMetadata } from '../../src/domain-xml/metadata.js';
 import { applySplices } from '../../src/domain-xml/splice.js';
+import { filterElements } from '../corpus/filter-elements.js';
 import { undoEdits } from '../../src/domain-xml/undo.js';
 import { attribute, descend, readXml, type XmlElement } from '../../src/domain-xml/xml-reader.js';
 
@@ -61,6 +62,11 @@ export function untouchable(text: string, { decision }: DecideResult): string {
     const others = metadata.children.filter((child) => child !== own);
     if (others.length === 0) cut.push(metadata);
     else if (own) cut.push(own);
+  }
+  if (decision.edits.some(({ kind }) => kind === 'set-filter')) {
+    const ours = filterElements(root);
+    // What lies within an element that is cut goes with it.
+    cut.push(...[...ours].filter(({ parent }) => !parent || !ours.has(parent)));
   }
   const machine = descend(root, 'os', 'type')?.attributes.get('machine');
   if (converted && machine) cut.push({ start: machine.valueStart, end: machine.valueEnd });

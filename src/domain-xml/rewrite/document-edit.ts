@@ -6,7 +6,13 @@ import type { XmlElement } from '../xml-reader.js';
 /** One intended change of a document, in words and as splices of its text. */
 export interface DocumentEdit {
   kind:
-    'add-controller' | 'set-address' | 'remove-address' | 'set-machine' | 'change-controller' | 'add-device';
+    | 'set-filter'
+    | 'add-controller'
+    | 'set-address'
+    | 'remove-address'
+    | 'set-machine'
+    | 'change-controller'
+    | 'add-device';
   /** What is changed: `controller pci 7`, `hostdev 0000:65:00.0`. */
   target: string;
   /** What is done, as an operator would say it. */
