@@ -47,6 +47,10 @@ export class Settings {
   @IsString()
   emulator = '/usr/bin/qemu-system-x86_64';
 
+  /** The program of the kernel guard. Where it is not there, domains are protected without the guard. */
+  @IsAbsolutePath()
+  wardenGuard = '/usr/sbin/warden-guard';
+
   /** The host's switch: `off`, `observe` or `enforce`. The file `mode` in the state directory wins over it. */
   @IsIn(MODES)
   mode: Mode = 'enforce';

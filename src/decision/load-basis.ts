@@ -21,7 +21,8 @@ export interface LoadedBasis extends DecisionBasis {
 export async function loadBasis(settings: Settings, given?: HostCapabilities): Promise<LoadedBasis> {
   const [{ policy, risks }, host, { inventory, problems }] = await Promise.all([
     compileDirectory(settings.policies, settings.risks),
-    given ?? probeHost({ emulator: settings.emulator, sysfs: settings.sysfs }),
+    given ??
+      probeHost({ emulator: settings.emulator, sysfs: settings.sysfs, wardenGuard: settings.wardenGuard }),
     loadInventory(settings),
   ]);
   return {

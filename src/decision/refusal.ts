@@ -22,6 +22,11 @@ export function lackReason(decision: Decision, proxySocket: string): string {
   );
 }
 
+/** Why a domain is stopped whose protection could not be put in force. */
+export function unarmedReason(decision: Decision, { problem }: { problem: string }): string {
+  return reason(decision, `its devices cannot be protected: ${problem}`);
+}
+
 /** Why an incoming domain is refused that could not be protected here. */
 export function unmatchedReason(decision: Decision): string {
   return reason(decision, `an incoming domain cannot be protected here: ${describeUncovered(decision)}`);

@@ -17,6 +17,8 @@ export interface MetricSources {
   store?: () => { state: 'ok' | 'away'; pending: number; lost: number };
   libvirtConnected?: () => boolean;
   mode?: () => Mode;
+  /** Whether the kernel guard is attached and answers its test. */
+  guardReady?: () => boolean;
 }
 
 /** Of the text format. */
@@ -34,6 +36,16 @@ export class Metrics {
     'operation',
     'outcome',
   ]);
+  private readonly guardedAccesses = this.counter(
+    'guard_accesses_total',
+    'Accesses to a device that the kernel guard blocked, or would have blocked.',
+    ['device', 'outcome'],
+  );
+  private readonly guardGaps = this.counter(
+    'guard_gaps_total',
+    'Times that the kernel guard was found gone.',
+    [],
+  );
   private readonly decideSeconds = new Histogram({
     name: 'vfio_warden_decide_duration_seconds',
     help: 'Time to make a decision, without I/O.',
@@ -69,8 +81,16 @@ export class Metrics {
     this.hookCalls.inc({ operation, outcome });
   }
 
+  guardedAccess(device: string, outcome: 'blocked' | 'observed', accesses: number): void {
+    this.guardedAccesses.inc({ device, outcome }, accesses);
+  }
+
+  guardGap(): void {
+    this.guardGaps.inc();
+  }
+
   /** Says where the gauges come from; each source is given once. */
-  watch({ unprotectedRunning, store, libvirtConnected, mode }: MetricSources): void {
+  watch({ unprotectedRunning, store, libvirtConnected, mode, guardReady }: MetricSources): void {
     if (unprotectedRunning) {
       this.watched(
         'unprotected_running_domains',
@@ -87,6 +107,11 @@ export class Metrics {
     }
     if (libvirtConnected) {
       this.watched('libvirt_connected', '1 while libvirt is connected.', () => Number(libvirtConnected()));
+    }
+    if (guardReady) {
+      this.watched('guard_ready', '1 while the kernel guard is attached and answers its test.', () =>
+        Number(guardReady()),
+      );
     }
     if (mode) {
       const gauge: Gauge = this.gauge(

@@ -1,4 +1,5 @@
 import type { Component } from '../api/components.js';
+import type { GuardWatch } from '../guard/guard-watch.js';
 import type { HostSwitch } from '../host/host-switch.js';
 import type { DecisionJournal } from '../store/decision-journal.js';
 
@@ -23,6 +24,18 @@ export function switchComponent(hostSwitch: HostSwitch): Component {
       const { mode, source, problem } = hostSwitch;
       if (problem) return { state: 'degraded', detail: `${mode} stays in force: ${problem.message}` };
       return { state: 'up', detail: `${mode}, by ${source}` };
+    },
+  };
+}
+
+/** The kernel guard; without it domains are protected by other means, and that is no fault of the service. */
+export function guardComponent(watch: Pick<GuardWatch, 'found'>): Component {
+  return {
+    name: 'kernel-guard',
+    critical: false,
+    status: () => {
+      const { state, detail } = watch.found;
+      return { state: state === 'ready' ? 'up' : 'degraded', detail };
     },
   };
 }

@@ -4,7 +4,11 @@ import type { Logger } from 'pino';
 import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
 import { DecisionRecorder } from '../store/decision-recorder.js';
 import { DecisionService } from '../decision/decision.service.js';
+import { guardRulesOf } from '../decision/guard-rules.js';
 import { loadBasis } from '../decision/load-basis.js';
+import { GuardArming } from '../guard/guard-arming.js';
+import { GuardWatch } from '../guard/guard-watch.js';
+import { GuardProgram } from '../host/guard/guard-program.js';
 import { FileHostSwitch } from '../host/host-switch.js';
 import { InventoryMemory } from '../host/inventory-memory.js';
 import { DomainRegistry } from '../libvirt/domain-registry.js';
@@ -18,7 +22,7 @@ import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart } from './api-part.js';
-import { storeComponent, switchComponent } from './components.js';
+import { guardComponent, storeComponent, switchComponent } from './components.js';
 import { InventoryRefresh } from './inventory-refresh.js';
 import type { Part } from './lifecycle.js';
 import { LibvirtPart } from './libvirt-part.js';
@@ -57,6 +61,29 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
   );
   const registry = new DomainRegistry(hostName, journal, clock);
   const networks = new HostdevNetworks();
+  const program = new GuardProgram(settings.wardenGuard);
+  const guardWatch: GuardWatch = new GuardWatch({
+    program,
+    registry,
+    journal,
+    host: hostName,
+    hostMode: () => hostSwitch.mode,
+    onProbe: (kernelGuard) => {
+      decisions.replace({ host: { ...decisions.basis.host, kernelGuard } });
+      void reconciler.reconcileAll().catch((error: unknown) => logger.warn({ err: error }, 'not reconciled'));
+    },
+    onAttached: () => arming.forget(),
+    onGap: () => metrics.guardGap(),
+    counts: (device, outcome, accesses) => metrics.guardedAccess(device, outcome, accesses),
+    log: logger,
+    clock,
+  });
+  const arming = new GuardArming({
+    program,
+    ready: () => guardWatch.ready,
+    rulesOf: (decision) => guardRulesOf(decision, decisions.basis.inventory, decisions.basis.risks),
+    onArmed: (decision, devices) => guardWatch.arm(decision, devices),
+  });
   const reconciler = new Reconciler({
     recorder,
     registry,
@@ -64,6 +91,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     networks,
     host: hostName,
     redefine: settings.reconcile,
+    armRunning: (decision) => arming.armRunning(decision),
     log: logger,
     clock,
   });
@@ -72,6 +100,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     configured: settings.mode,
     onChange: ({ from, to, byHand }) => {
       decisions.replace({ hostMode: to });
+      void guardWatch.follow(to);
       const detail = `the host switch went from ${from} to ${to}`;
       logger.warn({ byHand }, detail);
       // Where the API changed it, the API has told who asked for it.
@@ -100,6 +129,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       journal,
       hostdevNetworks: () => networks.names,
       hostMode: () => hostSwitch.mode,
+      arm: (decision) => arming.arm(decision),
       clock,
     },
     { host: hostName, failure: hookFailure, incoming, proxySocket },
@@ -127,6 +157,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     registry,
     hostdevNetworks: () => networks.names,
     domainXml: (domain, flags) => libvirt.domainXml(domain, flags),
+    arm: (decision) => arming.arm(decision),
   });
   const judge = new CallJudge(
     xmlJudge,
@@ -138,6 +169,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
   metrics.watch({
     store: () => journal.status(),
     mode: () => hostSwitch.mode,
+    guardReady: () => guardWatch.ready,
     libvirtConnected: () => libvirt.connected,
     unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
   });
@@ -147,12 +179,14 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     proxy.component,
     storeComponent(journal),
     switchComponent(hostSwitch),
+    guardComponent(guardWatch),
   ];
   const api = { decisions, names, store, journal, hostSwitch, components, metrics, hostName, version };
   return {
     parts: [
       storage,
       inventory,
+      guardWatch,
       libvirt,
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,

@@ -53,6 +53,16 @@ export const EVENT_KINDS = [
   'failed-closed',
   /** Something was not written while the store was away. */
   'gap',
+  /** The kernel guard has the rules of a domain's functions. */
+  'armed',
+  /** The kernel guard has judged accesses of a domain's function since it was armed. */
+  'verified',
+  /** The kernel guard kept accesses from a function. */
+  'access-blocked',
+  /** The kernel guard only counted accesses that it would keep from a function. */
+  'access-observed',
+  /** The kernel guard was not in force for a time. */
+  'guard-gap',
   /** An operator changed something; `actor` says who. */
   'mode-changed',
 ] as const;

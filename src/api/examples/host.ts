@@ -9,7 +9,10 @@ export const HOST_EXAMPLE: HostAnswer = {
     defaultMachine: 'pc',
     qemuVersion: 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)',
     qemuDevices: ['pcie-pci-bridge', 'virtio-net-pci'],
-    kernelGuard: { state: 'absent', detail: 'this version of vfio-warden has no kernel guard' },
+    kernelGuard: {
+      state: 'absent',
+      detail: 'the kernel guard cannot be used: /usr/sbin/warden-guard: it is not installed',
+    },
     kernelParameters: {
       state: 'absent',
       detail: 'this kernel has no block_pci_unassigned_write (no released kernel has)',

@@ -17,6 +17,7 @@ import {
   describeUncovered,
   lackReason,
   printable,
+  unarmedReason,
   unmatchedReason,
 } from '../../decision/refusal.js';
 
@@ -25,6 +26,8 @@ export interface HookPorts {
   recorder: { decide(request: RecordedRequest, occasion: Occasion): DecideResult };
   domains: { pastOf(uuid: string | undefined, name: string): DomainPast };
   journal: Pick<Journal, 'event'>;
+  /** Gives the domain's functions their rules in the kernel guard; tells what went wrong. */
+  arm?: (decision: Decision) => { problem: string } | undefined;
   /** Libvirt networks that hand out host functions, as they are known now. */
   hostdevNetworks: () => readonly string[];
   /** The host's switch now. */
@@ -91,6 +94,11 @@ export class HookService {
     );
     const { decision } = result;
     if (decision.verdict === 'denied') return this.veto(decision, denialReason(decision));
+    // The last that happens before QEMU may open a device.
+    const unarmed = operation === 'start' ? this.ports.arm?.(decision) : undefined;
+    if (unarmed && this.options.failure === 'closed')
+      return this.veto(decision, unarmedReason(decision, unarmed));
+    if (unarmed) this.tell('started-unprotected', decision.domain, unarmed.problem, decision.id);
     return arriving ? this.letIn(operation, result) : this.letStart(operation, decision, fixed);
   }
 

@@ -1,6 +1,6 @@
 import type { Decision } from '../../decision/decision.js';
 import type { FailureMode } from '../../config/settings.js';
-import { denialReason, printable } from '../../decision/refusal.js';
+import { denialReason, printable, unarmedReason } from '../../decision/refusal.js';
 import { decodeXml } from '../../domain-xml/xml-reader.js';
 import { refusalsOf } from '../../located-error.js';
 import type { Mode } from '../../policy/policy-terms.js';
@@ -77,6 +77,10 @@ export class CallJudge {
       piece.role === 'device' ? await this.xml.device(text, located) : await this.xml.detached(text, located);
     const [decision] = judged.decisions;
     if (decision?.verdict === 'denied') return denied(decision);
+    if (decision && judged.unarmed && this.enforcing && this.failure === 'closed') {
+      const message = unarmedReason(decision, judged.unarmed);
+      return { action: 'refuse', code: ERROR_CODE.operationDenied, message, decision };
+    }
     return forward(payload, judged.xml === text ? new Map() : new Map([[piece, judged.xml]]), decision);
   }
 

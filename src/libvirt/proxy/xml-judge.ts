@@ -14,6 +14,8 @@ import type { XmlCall } from './xml-calls.js';
 export interface JudgedXml {
   xml: string;
   decisions: readonly Decision[];
+  /** Why the kernel guard cannot protect what is attached, although the plan relies on it. */
+  unarmed?: { problem: string };
 }
 
 export interface XmlJudgeParts {
@@ -27,6 +29,8 @@ export interface XmlJudgeParts {
    * @throws Error while there is none
    */
   domainXml: (domain: DomainRef, flags: number) => Promise<string>;
+  /** Gives the functions that are attached their rules in the kernel guard; tells what went wrong. */
+  arm?: (decision: Decision) => { problem: string } | undefined;
 }
 
 /** `VIR_DOMAIN_AFFECT_CONFIG` of attach and its like, `VIR_DOMAIN_XML_INACTIVE` of get-XML */
@@ -71,7 +75,7 @@ export class XmlJudge {
   /** A device that is attached, or put in the place of another. Only one that may be assigned is asked about. */
   async device(xml: string, located: LocatedCall): Promise<JudgedXml> {
     if (this.assigned(xml).length === 0) return { xml, decisions: [] };
-    const { recorder, registry, hostdevNetworks } = this.parts;
+    const { recorder, registry, hostdevNetworks, arm } = this.parts;
     const { domain, domainXml } = await this.domainOf(located);
     const { state, ranRestricted } = registry.pastOf(domain.uuid, domain.name);
     const result = recorder.decide(
@@ -85,7 +89,10 @@ export class XmlJudge {
       },
       { surface: 'proxy', operation: located.call.operation },
     );
-    return { xml: result.xml, decisions: [result.decision] };
+    const { flags = AFFECT_LIVE } = located;
+    const live = (flags & AFFECT_CONFIG) === 0 || (flags & AFFECT_LIVE) !== 0;
+    const unarmed = live && result.decision.verdict !== 'denied' ? arm?.(result.decision) : undefined;
+    return { xml: result.xml, decisions: [result.decision], ...(unarmed && { unarmed }) };
   }
 
   /** A device that is detached: libvirt shall find it where we moved it. */

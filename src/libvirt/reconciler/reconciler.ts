@@ -1,3 +1,4 @@
+import type { Decision } from '../../decision/decision.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
@@ -29,6 +30,8 @@ export interface ReconcilerParts {
   journal: Journal;
   networks: HostdevNetworks;
   host: string;
+  /** Gives the functions of a running domain their rules in the kernel guard, where they are not in force. */
+  armRunning?: (decision: Decision) => { problem: string } | undefined;
   /** Whether inactive domains are defined again with what policy demands. */
   redefine: boolean;
   log: { info(message: string): void; warn(message: string): void };
@@ -167,6 +170,8 @@ export class Reconciler {
     try {
       const wasUnprotected = this.parts.registry.get(domain.uuid)?.unprotected ?? false;
       const survey = await this.survey.take(client, domain, presence);
+      const unarmed = presence.active ? this.parts.armRunning?.(survey.decision) : undefined;
+      if (unarmed) this.parts.log.warn(`${domain.name}: ${unarmed.problem}`);
       if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
       else if (
         presence.active &&
