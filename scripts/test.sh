@@ -2,12 +2,14 @@
 # Sets up and runs every test.
 set -eu
 cd "$(dirname "$0")/.."
-# For tests only: a PostgreSQL server, promtool, and what looks at scripts and units.
-scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps
+# For tests only: a PostgreSQL server, promtool, what looks at scripts and units, and what compiles the kernel guard.
+scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps \
+  clang clang-format bpftool libbpf-dev libjson-c-dev
 # Where it cannot be had, its tests say so and are skipped.
 scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt daemons here" >&2
 npm run --silent lint
 make -s -C qemu/filter check
+make -s -C kernel/guard check
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.
 set -- test/fixtures/domains
