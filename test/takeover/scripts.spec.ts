@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -11,12 +13,18 @@ describe('what is installed on hosts', () => {
   });
 
   it('the units are what systemd understands', () => {
-    const units = readdirSync(`${deploy}systemd`).map((name) => `${deploy}systemd/${name}`);
-    // The service's own files are not installed where the tests run.
+    const directory = mkdtempSync(join(tmpdir(), 'units-'));
+    for (const name of readdirSync(`${deploy}systemd`)) {
+      // What the units start is not installed where the tests run.
+      const unit = readFileSync(`${deploy}systemd/${name}`, 'utf8');
+      writeFileSync(join(directory, name), unit.replaceAll('/usr/sbin/warden-guard', '/bin/true'));
+    }
+    const units = readdirSync(directory).map((name) => join(directory, name));
     const environment = { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' };
     expect(() =>
       execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { env: environment, stdio: 'pipe' }),
     ).not.toThrow();
+    rmSync(directory, { recursive: true });
   });
 
   it('nothing makes the proxy sockets start but the drop-in that moves those of libvirt', () => {

@@ -15,7 +15,7 @@ async function saying(stdout: string, stderr = '', status = 0): Promise<GuardPro
   const path = join(directory, `guard-${Math.random()}`);
   await writeFile(
     path,
-    `#!/bin/sh\ncat >/dev/null\nprintf '%s' '${stdout}'\nprintf '%s' '${stderr}' >&2\nexit ${status}\n`,
+    `#!/bin/sh\n[ "$1" != apply ] || cat >/dev/null\nprintf '%s' '${stdout}'\nprintf '%s' '${stderr}' >&2\nexit ${status}\n`,
   );
   await chmod(path, 0o755);
   return new GuardProgram(path);
