@@ -226,15 +226,10 @@ function rewrite(document: DomainDocument, decision: Decision, { edits }: GroupP
       applied.set(name, [...(applied.get(name) ?? []), device.source ?? device.reference ?? device.place]);
     }
   }
-  const metadata = writeMetadata(
-    document,
-    splices,
-    {
-      decision: decision.id,
-      policy: decision.inputs.policy.slice(0, REVISION_DIGITS),
-      applied: [...applied].map(([mechanism, devices]) => ({ mechanism, devices })),
-    },
-    edits.filter(({ kind }) => kind === 'set-filter').flatMap((edit) => edit.splices),
-  );
+  const metadata = writeMetadata(document, edits, {
+    decision: decision.id,
+    policy: decision.inputs.policy.slice(0, REVISION_DIGITS),
+    applied: [...applied].map(([mechanism, devices]) => ({ mechanism, devices })),
+  });
   return applySplices(document.text, [...splices, metadata]);
 }

@@ -7,6 +7,7 @@ import {
   joinPlacements,
   recordPlacement,
   type PlacementRecord,
+  type RecordedEdit,
 } from './placement-record.js';
 import { applySplices, invertSplices, type Splice } from './splice.js';
 import { childNamed, localName, namespaceOf, type XmlElement } from './xml-reader.js';
@@ -37,6 +38,8 @@ export interface UndoRecord {
 }
 
 const CLOSING = '</warden:vfio-warden>';
+const UNDO = '<warden:undo>';
+const EMPTY_UNDO = `${UNDO}</warden:undo>`;
 
 /** Our element in a domain, if it carries one. */
 export function findMetadata(domain: XmlElement): XmlElement | undefined {
@@ -45,40 +48,44 @@ export function findMetadata(domain: XmlElement): XmlElement | undefined {
   );
 }
 
-/**
- * The splice that writes our metadata beside the given edits of the same document, with what undoes them all.
- *
- * @param filterEdits those of the edits that give the domain its config filter
- */
+/** The splice that writes our metadata beside the given edits of the same document, with what undoes them all. */
 export function writeMetadata(
   document: DomainDocument,
-  edits: readonly Splice[],
+  edits: readonly RecordedEdit[],
   content: WardenMetadata,
-  filterEdits: readonly Splice[] = [],
 ): Splice {
-  const measured = place(document, render(content, ''));
-  const opening = measured.text.indexOf('<warden:vfio-warden');
+  const splices = edits.flatMap((edit) => edit.splices);
+  const placed = place(document, render(content));
+  const opening = placed.text.indexOf('<warden:vfio-warden');
   const placement = placementSoFar(
     document,
-    edits.filter((splice) => !filterEdits.includes(splice)),
+    edits.filter(({ kind }) => kind !== 'set-filter'),
   );
-  const filter = filterSoFar(document, filterEdits);
+  const filter = filterSoFar(
+    document,
+    edits.filter(({ kind }) => kind === 'set-filter').flatMap((edit) => edit.splices),
+  );
   const record: UndoRecord = {
-    digest: sha256(applySplices(document.text, edits)),
-    splices: invertSplices(document.text, edits),
+    digest: sha256(applySplices(document.text, splices)),
+    splices: invertSplices(document.text, splices),
     metadata: {
       before: opening,
-      after: measured.text.length - measured.text.lastIndexOf(CLOSING) - CLOSING.length,
-      replaced: document.text.slice(measured.start, measured.end),
+      after: placed.text.length - placed.text.lastIndexOf(CLOSING) - CLOSING.length,
+      replaced: document.text.slice(placed.start, placed.end),
     },
     ...(placement && { placement }),
     ...(filter && { filter }),
   };
-  return place(document, render(content, escapeText(JSON.stringify(record))));
+  const undo = placed.text.lastIndexOf(EMPTY_UNDO) + UNDO.length;
+  const text = placed.text.slice(0, undo) + escapeText(JSON.stringify(record)) + placed.text.slice(undo);
+  return { ...placed, text };
 }
 
 /** What these edits and those before them, which the document already carries, did together. */
-function placementSoFar(document: DomainDocument, edits: readonly Splice[]): PlacementRecord | undefined {
+function placementSoFar(
+  document: DomainDocument,
+  edits: readonly RecordedEdit[],
+): PlacementRecord | undefined {
   const now = recordPlacement(document, edits);
   const own = findMetadata(document.root);
   if (!own || !now) return now;
@@ -104,7 +111,8 @@ function place(document: DomainDocument, lines: readonly string[]): Splice {
   return devices ? insertBefore(text, devices, wrapped) : appendChild(text, root, wrapped);
 }
 
-function render(content: WardenMetadata, undo: string): string[] {
+/** Our element's lines, with nothing in the undo record yet: what it says depends on where the element goes. */
+function render(content: WardenMetadata): string[] {
   const { decision, policy, applied } = content;
   return [
     `<warden:vfio-warden xmlns:warden='${WARDEN_NAMESPACE}' decision='${escapeAttribute(decision)}' policy='${escapeAttribute(policy)}'>`,
@@ -112,7 +120,7 @@ function render(content: WardenMetadata, undo: string): string[] {
       ({ mechanism, devices }) =>
         `  <warden:applied mechanism='${escapeAttribute(mechanism)}' devices='${escapeAttribute(devices.join(' '))}'/>`,
     ),
-    `  <warden:undo>${undo}</warden:undo>`,
+    `  ${EMPTY_UNDO}`,
     CLOSING,
   ];
 }

@@ -1,5 +1,5 @@
 import { LocatedError } from '../located-error.js';
-import { formatBdf, type BdfParts } from '../pci/bdf.js';
+import type { BdfParts } from '../pci/bdf.js';
 import { attribute, placeOf, type XmlElement } from './xml-reader.js';
 
 /**
@@ -10,7 +10,7 @@ export type PciAddress = BdfParts;
 
 export function samePciAddress(a: PciAddress | undefined, b: PciAddress | undefined): boolean {
   if (!a || !b) return a === b;
-  return formatBdf(a) === formatBdf(b);
+  return a.domain === b.domain && a.bus === b.bus && a.slot === b.slot && a.function === b.function;
 }
 
 /**
@@ -18,12 +18,26 @@ export function samePciAddress(a: PciAddress | undefined, b: PciAddress | undefi
  * decimal. Reading it differently would let a document name one device to us and another to libvirt.
  */
 export function parseLibvirtUint(text: string): number | undefined {
-  // How libvirt writes it, and nearly everybody else.
-  if (/^0x[0-9a-f]{1,8}$/.test(text)) return Number(text);
+  const plain = plainHexadecimal(text);
+  if (plain !== undefined) return plain;
   const match = /^[ \t\n\v\f\r]*\+?(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))$/i.exec(text);
   if (!match) return undefined;
   const value = match[1] ? parseInt(match[1], 16) : match[2] ? parseInt(match[2], 8) : Number(match[3]);
   return value <= 0xffffffff ? value : undefined;
+}
+
+/** `0x` and one to eight lower-case digits: how libvirt writes it, and nearly everybody else. */
+function plainHexadecimal(text: string): number | undefined {
+  const { length } = text;
+  if (length < 3 || length > 10 || !text.startsWith('0x')) return undefined;
+  let value = 0;
+  for (let at = 2; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x30 && code <= 0x39) value = value * 16 + code - 0x30;
+    else if (code >= 0x61 && code <= 0x66) value = value * 16 + code - 0x57;
+    else return undefined;
+  }
+  return value;
 }
 
 const LIMITS: Record<keyof PciAddress, number> = { domain: 0xffffffff, bus: 0xff, slot: 0x1f, function: 7 };

@@ -1,7 +1,7 @@
 import { formatBdf } from '../pci/bdf.js';
 import type { DomainDocument } from './domain-document.js';
 import { readPciAddress, type PciAddress } from './pci-address.js';
-import type { Splice } from './splice.js';
+import type { DocumentEdit } from './rewrite/document-edit.js';
 import { attribute, childNamed, childrenNamed, readXml, type XmlElement } from './xml-reader.js';
 
 /** Models of the controllers that edits add to put devices on a conventional bus. */
@@ -19,26 +19,29 @@ export interface PlacementRecord {
   devices: { at: string; earlier: string | null }[];
 }
 
+/** What is recorded of an edit. */
+export type RecordedEdit = Pick<DocumentEdit, 'kind' | 'splices' | 'change'>;
+
 /**
  * The record of edits of a document; undefined where they did more than to place devices (a change of the machine type).
  */
 export function recordPlacement(
   { text, assignedDevices }: DomainDocument,
-  edits: readonly Splice[],
+  edits: readonly RecordedEdit[],
 ): PlacementRecord | undefined {
   const record: PlacementRecord = { bridges: [], devices: [] };
-  for (const { start, end, text: written } of edits) {
-    const element = writtenElement(written);
-    if (!element) return undefined;
-    if (element.name === 'controller' && BRIDGES.has(attribute(element, 'model') ?? '')) {
-      record.bridges.push(Number(attribute(element, 'index')));
+  for (const { change } of edits) {
+    if (!change) return undefined;
+    if (change.kind === 'add') {
+      if (BRIDGES.has(attribute(change.element, 'model') ?? '')) {
+        record.bridges.push(Number(attribute(change.element, 'index')));
+      }
+      continue;
     }
-    if (element.name !== 'address') continue;
-    const moved = assignedDevices.find(({ element: own }) => own.start < start && end < own.end);
-    if (!moved) continue;
-    const address = childNamed(moved.element, 'address');
+    if (!assignedDevices.some(({ element }) => element === change.device)) continue;
+    const address = childNamed(change.device, 'address');
     record.devices.push({
-      at: formatBdf(readPciAddress(element, written)),
+      at: formatBdf(readPciAddress(change.address, '')),
       earlier: address ? text.slice(address.start, address.end) : null,
     });
   }
@@ -90,12 +93,6 @@ export function bridgeOf(devices: XmlElement | undefined, index: number): XmlEle
 
 function addressOf(earlier: string | null): string | undefined {
   return earlier === null ? undefined : formatBdf(readPciAddress(readXml(earlier), earlier));
-}
-
-/** The one element that an edit writes; undefined where it writes something else: a value, or nothing. */
-function writtenElement(written: string): XmlElement | undefined {
-  const trimmed = written.trim();
-  return trimmed.startsWith('<') ? readXml(trimmed) : undefined;
 }
 
 /** Whether a text is just an `<address>` with numbers in range: it is put into a document as it is. */

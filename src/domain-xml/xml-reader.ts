@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { SaxesParser } from 'saxes';
 import { LocatedError } from '../located-error.js';
 
@@ -71,11 +72,10 @@ export function placesIn(text: string): (offset: number) => string {
  */
 export function readXml(text: string): XmlElement {
   if (Buffer.byteLength(text, 'utf8') > MAX_DOCUMENT_BYTES) refuseTooLarge();
-  const surrogate = /\p{Surrogate}/u.exec(text);
-  if (surrogate) {
+  if (!text.isWellFormed()) {
     throw new LocatedError(
       'half a surrogate pair is no character',
-      placeOf(text, surrogate.index),
+      placeOf(text, /\p{Surrogate}/u.exec(text)!.index),
       'Send a text that can be written as UTF-8.',
     );
   }
@@ -174,15 +174,14 @@ function refuseDeclaration(problem: string, remedy: string): never {
 /** Decodes bytes from outside; a document that is not UTF-8 is refused, since libvirt and we could read it differently. */
 export function decodeXml(bytes: Uint8Array): string {
   if (bytes.length > MAX_DOCUMENT_BYTES) refuseTooLarge();
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
+  if (!isUtf8(bytes)) {
     throw new LocatedError(
       'the document is not valid UTF-8',
       'line 1',
       'Convert it to UTF-8 and send it again.',
     );
   }
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 function refuseTooLarge(): never {

@@ -78,6 +78,9 @@ export function planGroup(
   companions: readonly AssignedDevice[],
   given: GivenByOthers = NOTHING_GIVEN,
 ): GroupPlan {
+  if (intakes.length === 0) {
+    return { plans: new Map(), edits: [], moves: [], movedAlong: [], converted: given.converted };
+  }
   const excluded = new Map<MechanismName, string>(
     context.plugging ? [['i440fx', 'a device that is plugged in cannot change the machine']] : [],
   );

@@ -29,6 +29,7 @@ import { LibvirtPart } from './libvirt-part.js';
 import { libvirtSockets } from './libvirt-sockets.js';
 import { ProxyPart } from './proxy-part.js';
 import { StorePart } from './store-part.js';
+import { WarmUp } from './warm-up.js';
 
 export interface Service {
   /** In the order of their start. */
@@ -191,6 +192,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,
       new ApiPart(api, settings, logger),
+      new WarmUp(() => decisions.basis),
     ],
     reload: async () => {
       try {

@@ -47,6 +47,8 @@ export class DecisionJournal implements Journal {
   readonly #host: string;
   readonly #clock: () => Date;
   readonly #pending: PendingEntries;
+  /** What has not been measured and put in order yet. */
+  readonly #arrived: Entry[] = [];
   #inFlight = 0;
   #batchEntries = BATCH_ENTRIES;
   #lost = 0;
@@ -80,6 +82,7 @@ export class DecisionJournal implements Journal {
   }
 
   status(): JournalStatus {
+    this.#takeIn();
     return {
       state: this.#away ? 'away' : 'ok',
       pending: this.#pending.size + this.#inFlight,
@@ -90,6 +93,7 @@ export class DecisionJournal implements Journal {
 
   /** Waits until everything is written, trying at once; returns whether it was within the time. */
   async flush(timeoutMs: number): Promise<boolean> {
+    this.#takeIn();
     this.#wake?.();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<false>((resolve) => {
@@ -101,14 +105,22 @@ export class DecisionJournal implements Journal {
     return flushed;
   }
 
+  /** Costs the caller nothing but this: an answer to a client goes out first, and its record is looked at after. */
   #add(entry: Entry): void {
-    try {
-      this.#countLost(this.#pending.add(entry), 'more happened than is kept while the store is away');
-    } catch (error) {
-      // Only what has no JSON, such as a cycle. Whoever reports what happened must not fail for it.
-      this.#countLost(1, messageOf(error));
+    this.#arrived.push(entry);
+    if (this.#arrived.length === 1) setImmediate(() => this.#takeIn());
+  }
+
+  #takeIn(): void {
+    for (const entry of this.#arrived.splice(0)) {
+      try {
+        this.#countLost(this.#pending.add(entry), 'more happened than is kept while the store is away');
+      } catch (error) {
+        // Only what has no JSON, such as a cycle. Whoever reports what happened must not fail for it.
+        this.#countLost(1, messageOf(error));
+      }
+      this.#draining ??= this.#drain();
     }
-    this.#draining ??= this.#drain();
   }
 
   /** Never rejects. */

@@ -20,7 +20,7 @@ const NOT_PCI = new Set([
 ]);
 
 /** Elements that libvirt accepts once per domain. */
-const AT_MOST_ONE = ['watchdog', 'memballoon', 'iommu', 'vsock'] as const;
+const AT_MOST_ONE = new Set(['watchdog', 'memballoon', 'iommu', 'vsock']);
 
 const KINDS = new Set<string>([
   'controller',
@@ -41,12 +41,19 @@ const KINDS = new Set<string>([
   'watchdog',
 ] satisfies DeviceKind[]);
 
-/** Libvirt's XPath finds only names without a namespace; who puts one on a device makes it invisible. */
-function refuseNamespaces(element: XmlElement): void {
-  if (namespaceOf(element) !== '') {
+/**
+ * Libvirt's XPath finds only names without a namespace; who puts one on a device makes it invisible.
+ *
+ * @param inherited whether names without a prefix are in a namespace around the element
+ */
+function refuseNamespaces(element: XmlElement, inherited: boolean): void {
+  let hidden = inherited;
+  // A walk up for each element would take longer than all else here.
+  if (element.attributes.has('xmlns')) hidden = element.attributes.get('xmlns')!.value !== '';
+  if (element.name.includes(':') ? namespaceOf(element) !== '' : hidden) {
     throw new Unpredictable(`<${element.name.slice(0, 40)}> has a namespace, which hides it from libvirt`);
   }
-  for (const child of element.children) refuseNamespaces(child);
+  for (const child of element.children) refuseNamespaces(child, hidden);
 }
 
 /** The first serial device once more, under its other name, with the same address (`virDomainSkipBackcompatConsole`). */
@@ -73,12 +80,13 @@ function checkElement(element: XmlElement): void {
 export function checkCovered(elements: readonly XmlElement[]): void {
   const hasSerial = elements.some(({ name }) => name === 'serial');
   for (const element of elements) {
-    refuseNamespaces(element);
+    refuseNamespaces(element, element.parent !== undefined && namespaceOf(element.parent) !== '');
     if (!(hasSerial && isSerialConsole(element))) checkElement(element);
   }
-  for (const name of AT_MOST_ONE) {
-    if (elements.filter((element) => element.name === name).length > 1) {
-      throw new Unpredictable(`more than one ${name} is not covered`);
-    }
+  const met = new Set<string>();
+  for (const { name } of elements) {
+    if (!AT_MOST_ONE.has(name)) continue;
+    if (met.has(name)) throw new Unpredictable(`more than one ${name} is not covered`);
+    met.add(name);
   }
 }

@@ -17,7 +17,13 @@ export function readDeviceLists(domain: XmlElement): DeviceLists {
   if (elements.length > MAX_DEVICES) {
     throw new Unpredictable(`the domain has more than ${MAX_DEVICES} devices`);
   }
-  const named = (name: string) => elements.filter((element) => element.name === name);
+  const byName = new Map<string, XmlElement[]>();
+  for (const element of elements) {
+    const like = byName.get(element.name);
+    if (like) like.push(element);
+    else byName.set(element.name, [element]);
+  }
+  const named = (name: string) => byName.get(name) ?? [];
   const read = (name: DeviceKind, model: (element: XmlElement) => string | undefined) =>
     named(name).map((element, ordinal) => readDevice(name, `${name}:${ordinal}`, element, model(element)));
   const byModel = (element: XmlElement) => attribute(element, 'model');
@@ -53,24 +59,23 @@ export function readDeviceLists(domain: XmlElement): DeviceLists {
 
 /** Every list in the order in which libvirt walks over all devices (`virDomainDeviceInfoIterate`). */
 export function allDevices(lists: DeviceLists): GuestDevice[] {
-  return [
-    ...lists.disks,
-    ...lists.interfaces,
-    ...lists.sounds,
-    ...lists.hostdevs.filter((device) => !lists.interfaces.includes(device)),
-    ...lists.videos,
-    ...lists.controllers,
-    ...lists.serials,
-    ...lists.inputs,
-    ...lists.filesystems,
-    ...lists.watchdogs,
-    ...lists.memballoons,
-    ...lists.rngs,
-    ...lists.shmems,
-    ...lists.memories,
-    ...lists.iommus,
-    ...lists.vsocks,
-  ];
+  return lists.disks.concat(
+    lists.interfaces,
+    lists.sounds,
+    lists.hostdevs.filter((device) => !lists.interfaces.includes(device)),
+    lists.videos,
+    lists.controllers,
+    lists.serials,
+    lists.inputs,
+    lists.filesystems,
+    lists.watchdogs,
+    lists.memballoons,
+    lists.rngs,
+    lists.shmems,
+    lists.memories,
+    lists.iommus,
+    lists.vsocks,
+  );
 }
 
 function interfaceSourceType(element: XmlElement): string {

@@ -34,10 +34,8 @@ const SUPPORTS: readonly Support[] = [
   { controllers: 'all', addresses: true },
 ];
 
-/** An edit with what the address model is shown of it. */
-interface PlacementEdit extends DocumentEdit {
-  change: TreeChange;
-}
+/** What the address model is shown of a placement is never left out. */
+type PlacementEdit = DocumentEdit & { change: TreeChange };
 
 type Attempt = { ok: true; edits: PlacementEdit[]; moves: KeyedMove[] } | { ok: false; reason: string };
 

@@ -2,6 +2,7 @@ import { newElement } from '../new-element.js';
 import type { PciAddress } from '../pci-address.js';
 import type { Splice } from '../splice.js';
 import type { XmlElement } from '../xml-reader.js';
+import type { TreeChange } from './edited-tree.js';
 
 /** One intended change of a document, in words and as splices of its text. */
 export interface DocumentEdit {
@@ -18,6 +19,8 @@ export interface DocumentEdit {
   /** What is done, as an operator would say it. */
   summary: string;
   splices: Splice[];
+  /** The same as a change of the tree; absent where the edit does more than to add or to place a device. */
+  change?: TreeChange;
 }
 
 /** A device that is not the one to be restricted, but gets another guest address because of the edits. */
