@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createSocketServer, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +11,25 @@ const ASSIGNED = domain(hostdev('0000:81:00.0'));
 
 let host: HookHost;
 let service: Server | undefined;
+/** Where the hook finds commands; all of them by default. */
+let path: string | undefined;
+
+/** The hook asks by Perl where there is one. */
+const CLIENTS = [
+  ['Perl', ['perl', 'cat']],
+  ['curl', ['curl', 'cat']],
+] as const;
+
+/** Lets the hook find these commands only. */
+async function offerOnly(commands: readonly string[]): Promise<void> {
+  path = `${host.directory}/${commands[0]}-only`;
+  await mkdir(path, { recursive: true });
+  for (const command of commands) {
+    const link = `${path}/${command}`;
+    await rm(link, { force: true });
+    await symlink(`/usr/bin/${command}`, link);
+  }
+}
 
 beforeAll(async () => {
   host = await HookHost.start();
@@ -29,7 +48,8 @@ function hook(
   suboperation = 'begin',
   name = 'vm',
 ): Promise<Outcome> {
-  return host.run(HOOK, [name, operation, suboperation, '-'], xml);
+  const call = [HOOK, name, operation, suboperation, '-'];
+  return host.run('env', path === undefined ? call : [`PATH=${path}`, ...call], xml);
 }
 
 /** A service that answers every call in the same way; returns the bodies that it was sent. */
@@ -79,7 +99,12 @@ describe('a phase that the hook has no say in', () => {
   });
 });
 
-describe('a domain with an assigned device', () => {
+describe.each(CLIENTS)('by %s, a domain with an assigned device', (_, commands) => {
+  beforeEach(() => offerOnly(commands));
+  afterEach(() => {
+    path = undefined;
+  });
+
   it.each(['prepare', 'start'])('goes on at %s when the service lets it', async (operation) => {
     const asked = await answering(200, '');
     expect(await hook(operation, ASSIGNED)).toMatchObject({ status: 0, stdout: '', stderr: '' });
@@ -138,7 +163,7 @@ describe('a domain with an assigned device', () => {
     ['breaks off', 'HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n<domain>'],
     ['redirects', 'HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 0\r\n\r\n'],
     ['sends a code that ends like a veto', 'HTTP/1.1 500 x\r\ncontent-length: 3\r\n\r\n403'],
-  ])('is stopped by a service that %s', async (_, answer) => {
+  ])('is stopped by a service that %s', async (_what, answer) => {
     await listen(createSocketServer((socket) => socket.on('error', () => {}).end(answer)));
     const { status, stdout, stderr } = await hook('restore', ASSIGNED);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
@@ -202,7 +227,12 @@ describe('a domain without assigned devices', () => {
   });
 });
 
-describe('a domain that comes in', () => {
+describe.each(CLIENTS)('by %s, a domain that comes in', (_, commands) => {
+  beforeEach(() => offerOnly(commands));
+  afterEach(() => {
+    path = undefined;
+  });
+
   it.each(['migrate', 'restore'])('is replaced at %s by what the service answers', async (operation) => {
     await answering(200, (sent) => sent.trim().replace('<name>vm', '<name>é %s \\t $HOME `id`'));
     expect(await hook(operation, PLAIN)).toMatchObject({
@@ -223,7 +253,12 @@ describe('a domain that comes in', () => {
   });
 });
 
-describe('hostile input', () => {
+describe.each(CLIENTS)('by %s, hostile input', (_, commands) => {
+  beforeEach(() => offerOnly(commands));
+  afterEach(() => {
+    path = undefined;
+  });
+
   it('is no command, whatever a domain is called', async () => {
     const asked = await answering(200, '');
     for (const name of ['-K/etc/passwd', '$(touch /tmp/x)', 'a b;`c`', '"\'\r\nX: y', '../..']) {
