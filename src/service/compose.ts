@@ -19,6 +19,7 @@ import { Reconciler } from '../libvirt/reconciler/reconciler.js';
 import { HookEndpoint, type Judge } from '../libvirt/hook/hook-endpoint.js';
 import { HookService } from '../libvirt/hook/hook.service.js';
 import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
+import { ToldStarts } from '../libvirt/told-starts.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart } from './api-part.js';
@@ -85,11 +86,13 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     rulesOf: (decision) => guardRulesOf(decision, decisions.basis.inventory, decisions.basis.risks),
     onArmed: (decision, devices) => guardWatch.arm(decision, devices),
   });
+  const toldStarts = new ToldStarts(clock);
   const reconciler = new Reconciler({
     recorder,
     registry,
     journal,
     networks,
+    toldStarts,
     host: hostName,
     redefine: settings.reconcile,
     armRunning: (decision) => arming.armRunning(decision),
@@ -128,6 +131,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       recorder,
       domains: registry,
       journal,
+      toldStarts,
       hostdevNetworks: () => networks.names,
       hostMode: () => hostSwitch.mode,
       arm: (decision) => arming.arm(decision),

@@ -1,4 +1,4 @@
-import type { PolicySet } from '../policy/policy-evaluation.js';
+import type { PolicySet } from '../policy/policy-set.js';
 import { parseBdf } from '../pci/bdf.js';
 import { Inventory } from '../pci/inventory.js';
 

@@ -1,3 +1,4 @@
+import { ToldStarts } from '../../src/libvirt/told-starts.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService, type DecisionBasis } from '../../src/decision/decision.service.js';
 import type { DomainPast } from '../../src/libvirt/domain-registry.js';
@@ -51,6 +52,7 @@ export function judgingService({
       recorder: new DecisionRecorder(decisions, journal, 'node-1', clock),
       domains: { pastOf: () => past ?? { state: 'new', ranRestricted: [] } },
       journal,
+      toldStarts: new ToldStarts(clock),
       hostdevNetworks: () => hostdevNetworks,
       hostMode: () => decisions.basis.hostMode,
       clock,

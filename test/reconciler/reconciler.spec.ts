@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ToldStarts } from '../../src/libvirt/told-starts.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService } from '../../src/decision/decision.service.js';
 import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
@@ -67,6 +68,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       registry,
       journal,
       networks: new HostdevNetworks(),
+      toldStarts: new ToldStarts(),
       host: 'node',
       redefine: true,
       log: { info: () => {}, warn: (message) => console.warn(message) },

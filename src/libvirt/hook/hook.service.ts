@@ -8,6 +8,7 @@ import type { Mode } from '../../policy/policy-terms.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
 import type { DomainPast } from '../domain-registry.js';
+import type { ToldStarts } from '../told-starts.js';
 import type { HookAnswer, HookCall, HookOperation } from './hook-answer.js';
 import { IncomingDomains } from './incoming-domains.js';
 import { mayAssign } from './may-assign.js';
@@ -28,6 +29,8 @@ export interface HookPorts {
   journal: Pick<Journal, 'event'>;
   /** Gives the domain's functions their rules in the kernel guard; tells what went wrong. */
   arm?: (decision: Decision) => { problem: string } | undefined;
+  /** Where the reconciler learns what it need not tell again. */
+  toldStarts: Pick<ToldStarts, 'add'>;
   /** Libvirt networks that hand out host functions, as they are known now. */
   hostdevNetworks: () => readonly string[];
   /** The host's switch now. */
@@ -113,6 +116,7 @@ export class HookService {
     // Told once a start: `prepare` came before with much the same document.
     if (unprotected !== '' && operation === 'start') {
       this.tell('started-unprotected', decision.domain, unprotected, decision.id);
+      if (decision.domain.uuid !== undefined) this.ports.toldStarts.add(decision.domain.uuid.toLowerCase());
     }
     return PROCEED;
   }

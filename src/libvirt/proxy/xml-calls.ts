@@ -66,6 +66,7 @@ export const XML_CALLS: ReadonlyMap<number, XmlCall> = new Map([
   [304, call('migrate', 'fixed', migration)],
   [305, call('migrate', 'fixed', domain, optional, migration)],
   [309, call('create', 'may-change', xml('domain'))],
+  [345, call('block-copy', 'may-change', domain, string, xml('device'))],
   [350, call('define', 'may-change', xml('domain'))],
   [389, call('managed-save', 'fixed', domain, optionalXml)],
   [411, call('checkpoint', 'fixed', domain, xml('snapshot'))],

@@ -4,16 +4,19 @@ import { STOCK_HOST } from '../../../test/fixtures/hosts.js';
 import { DecisionRecorder } from '../../store/decision-recorder.js';
 import { DecisionService } from '../../decision/decision.service.js';
 import { DomainRegistry } from '../domain-registry.js';
-import type { XmlCall } from './xml-calls.js';
+import { XML_CALLS, type XmlCall } from './xml-calls.js';
 import { XmlJudge } from './xml-judge.js';
 
 const journal = { decision() {}, event() {}, domain() {}, domainGone() {} };
 const policy = policyOf(
   '{ name: closed, mode: enforce, require: [unassigned-extended], mitigations: [conventional-bus], topologyChange: always, uncovered: warn }',
 );
+const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 const CALL: XmlCall = { operation: 'snapshot', guestHardware: 'may-change', arguments: [] };
 
-function judge(): XmlJudge {
+function judge(
+  domainXml: () => Promise<string> = () => Promise.reject(new Error('not asked for')),
+): XmlJudge {
   const decisions = new DecisionService({
     policy,
     risks: risksOf(),
@@ -28,7 +31,7 @@ function judge(): XmlJudge {
     recorder: new DecisionRecorder(decisions, journal, 'node'),
     registry,
     hostdevNetworks: () => [],
-    domainXml: () => Promise.reject(new Error('not asked for')),
+    domainXml,
   });
 }
 
@@ -53,6 +56,17 @@ describe('the domains within a snapshot', () => {
     const xml = '<domainsnapshot>\n  <name>a</name>\n</domainsnapshot>';
     expect(judge().snapshot(xml, CALL)).toEqual({ xml, decisions: [] });
   });
+});
+
+it('the disk that a block copy goes to is decided about where it is a host function', async () => {
+  const disk =
+    "<disk type='nvme'><source type='pci' namespace='1'><address domain='0x0000' bus='0x81' slot='0x00' function='0x0'/></source></disk>";
+  const domain = async () => `<domain type='kvm'>${inside}</domain>`;
+  const located = { call: XML_CALLS.get(345)!, xml: [], domain: { name: 'vm', uuid: UUID, id: 1 } };
+  const judged = await judge(domain).device(disk, located);
+
+  expect(judged.xml).toBe(disk);
+  expect(judged.decisions).toMatchObject([{ devices: [{ carrier: 'nvme-disk', source: '0000:81:00.0' }] }]);
 });
 
 describe('a device that is no host function', () => {

@@ -4,6 +4,7 @@ import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
 import type { DomainRegistry } from '../domain-registry.js';
 import type { HostdevNetworks } from '../hostdev-networks.js';
+import type { ToldStarts } from '../told-starts.js';
 import { LibvirtError, ERROR_CODE } from '../rpc/libvirt-error.js';
 import type { DomainEvent, LibvirtClient } from '../rpc/libvirt-client.js';
 import type { DomainRef } from '../rpc/types.js';
@@ -29,6 +30,8 @@ export interface ReconcilerParts {
   registry: DomainRegistry;
   journal: Journal;
   networks: HostdevNetworks;
+  /** Starts that the hook has told of already. */
+  toldStarts: Pick<ToldStarts, 'take'>;
   host: string;
   /** Gives the functions of a running domain their rules in the kernel guard, where they are not in force. */
   armRunning?: (decision: Decision) => { problem: string } | undefined;
@@ -222,6 +225,7 @@ export class Reconciler {
   private tellStarted({ record, decision }: Survey): void {
     const domain = { name: record.name, uuid: record.uuid };
     if (record.unprotected) {
+      if (this.parts.toldStarts.take(record.uuid)) return;
       const open = decision.devices
         .filter(({ mode }) => mode === 'enforce')
         .flatMap(({ source, reference, plan }) =>
