@@ -37,7 +37,7 @@ case "$#,${1:-}" in
 esac
 
 [ "$(id -u)" -eq 0 ] || fail 'it writes to /etc/libvirt: run it as root'
-command -v curl >/dev/null || fail 'the hook needs curl: install it first'
+command -v perl >/dev/null || command -v curl >/dev/null || fail 'the hook needs Perl or curl: install one of them first'
 source=$(dirname "$0")/../hooks/qemu
 [ -f "$source" ] || fail "$source is missing"
 

@@ -136,6 +136,10 @@ export class Settings {
   @IsSocketPath()
   hookSocket = '/run/vfio-warden/hook.sock';
 
+  /** What the hook itself goes by, also while this service is dead; `/readyz` and the log say where the two differ. */
+  @IsAbsolutePath()
+  hookConfiguration = '/etc/vfio-warden/hook.conf';
+
   /** What the hook does with a domain with assigned devices when no decision can be had: `closed` vetoes, `open` lets it start. */
   @IsIn(FAILURE_MODES)
   hookFailure: FailureMode = 'closed';

@@ -14,7 +14,10 @@ const CONTENT = {
 function edit(text: string): string {
   const document = readDomain(text);
   const splices = [appendChild(text, document.devices!, ["<controller type='pci' index='9'/>"])];
-  return applySplices(text, [...splices, writeMetadata(document, [{ kind: 'add-controller', splices }], CONTENT)]);
+  return applySplices(text, [
+    ...splices,
+    writeMetadata(document, [{ kind: 'add-controller', splices }], CONTENT),
+  ]);
 }
 
 const PLAIN = '<domain>\n  <name>vm</name>\n  <devices>\n    <a/>\n  </devices>\n</domain>\n';

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Settings } from '../config/settings.js';
+import { hookDifferences } from '../libvirt/hook/hook-configuration.js';
 import type { Component } from '../api/components.js';
 import type { GuardWatch } from '../guard/guard-watch.js';
 import type { HostSwitch } from '../host/host-switch.js';
@@ -36,6 +40,34 @@ export function guardComponent(watch: Pick<GuardWatch, 'found'>): Component {
     status: () => {
       const { state, detail } = watch.found;
       return { state: state === 'ready' ? 'up' : 'degraded', detail };
+    },
+  };
+}
+
+/**
+ * libvirt's hook has a file of its own, since it must know what to do while the service is dead: the two must agree. Read
+ * at each look, since the hook reads it at each call.
+ */
+export function hookComponent(settings: Settings): Component {
+  const { hookConfiguration: file, hookFailure, hookSocket, stateDirectory } = settings;
+  return {
+    name: 'hook',
+    critical: false,
+    status: () => {
+      try {
+        const differences = hookDifferences(readFileSync(file, 'utf8'), {
+          FAILURE: hookFailure,
+          SOCKET: hookSocket,
+          MODE_FILE: join(stateDirectory, 'mode'),
+        });
+        if (differences.length > 0)
+          return { state: 'degraded', detail: `${differences.join('; ')}: see ${file}` };
+        return { state: 'up', detail: `${file} agrees with the service` };
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+          return { state: 'up', detail: `there is no ${file} to compare: no hook, or one with its defaults` };
+        return { state: 'degraded', detail: `${file} cannot be read: ${String(error)}` };
+      }
     },
   };
 }

@@ -23,7 +23,7 @@ import { ToldStarts } from '../libvirt/told-starts.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart } from './api-part.js';
-import { guardComponent, storeComponent, switchComponent } from './components.js';
+import { guardComponent, hookComponent, storeComponent, switchComponent } from './components.js';
 import { InventoryRefresh } from './inventory-refresh.js';
 import type { Part } from './lifecycle.js';
 import { LibvirtPart } from './libvirt-part.js';
@@ -179,12 +179,16 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
   });
 
+  const hookFile = hookComponent(settings);
+  const { state: hookState, detail: hookDetail } = hookFile.status();
+  if (hookState !== 'up') logger.warn(hookDetail);
   const components = [
     libvirt.component,
     proxy.component,
     storeComponent(journal),
     switchComponent(hostSwitch),
     guardComponent(guardWatch),
+    hookFile,
   ];
   const api = { decisions, names, store, journal, hostSwitch, components, metrics, hostName, version };
   return {

@@ -50,6 +50,21 @@ describe.skipIf(missing !== undefined)('what else clients do, through the proxy'
     expect(sum(readFileSync(down))).toBe(sum(content));
   });
 
+  it('a disk that is copied to an NVMe controller of the host is decided about', async () => {
+    await virsh('create', proxied.file('domain.xml', domain('vm', disk())));
+    const [bus, slot] = [NVME.slice(5, 7), NVME.slice(8, 10)];
+    const address = `<address domain='0x0000' bus='0x${bus}' slot='0x${slot}' function='0x0'/>`;
+    const target = `<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' namespace='1'>${address}</source></disk>`;
+    // No QEMU drives the stand-in for the controller; what matters is that the call was seen.
+    await virsh('blockcopy', 'vm', 'vda', '--xml', proxied.file('copy.xml', target)).catch(() => undefined);
+
+    const [, copy] = proxied.stand.journal.decisions;
+    expect(copy).toMatchObject({
+      occasion: { operation: 'block-copy' },
+      decision: { devices: [{ carrier: 'nvme-disk', source: NVME }] },
+    });
+  });
+
   it('a snapshot of disk and memory is taken and reverted to', async () => {
     await virsh('create', proxied.file('domain.xml', domain('vm', disk())));
     await virsh('snapshot-create-as', 'vm', 'first');
