@@ -1,0 +1,33 @@
+import { compare } from '../evidence/compare.js';
+import type { Column, Observation } from '../evidence/observation.js';
+import { observeColumn } from '../outside/observe-column.js';
+import type { LabCase } from './lab-case.js';
+
+export default [
+  {
+    name: 'breadth',
+    summary:
+      'every exposure of every device under every mechanism that this host has, against the table in code',
+    byDefault: true,
+    async run({ guarded, exposures, mechanisms, say }) {
+      const { host, devices } = await guarded();
+      const observations: Observation[] = [];
+      const seen: string[] = [];
+      const columns: Column[] = [];
+      for (const mechanism of mechanisms) {
+        const missing = await mechanism.missing?.(host);
+        if (missing !== undefined) {
+          seen.push(`${mechanism.column}: not run: ${missing}`);
+          continue;
+        }
+        say(`breadth: ${mechanism.column}`);
+        columns.push(mechanism.column);
+        observations.push(...(await observeColumn(host, mechanism, devices, exposures)));
+      }
+      const { cells, failures, notes } = compare(observations, columns);
+      const hardware = observations.filter(({ arrived }) => arrived).length;
+      seen.unshift(`${observations.length} accesses of guests, ${hardware} of them seen by hardware`);
+      return { cells, failures, seen: [...seen, ...notes] };
+    },
+  },
+] satisfies LabCase[];

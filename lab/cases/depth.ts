@@ -1,0 +1,127 @@
+import type { DeviceFacts } from '../exposures/exposure.js';
+import { useNvme } from '../outside/device-in-use.js';
+import { aliasOf, domainXml, hostdevXml } from '../outside/lab-domain.js';
+import type { LabHost } from '../outside/lab-host.js';
+import { LinuxGuest } from '../outside/linux-guest.js';
+import type { CaseResult, LabCase } from './lab-case.js';
+
+export default [
+  {
+    name: 'depth-bus',
+    summary:
+      'a Linux guest behind what this host has: devices in use, attach, reset, and a save that libvirt refuses',
+    byDefault: false,
+    run: async ({ guarded }) => {
+      const { host, devices } = await guarded();
+      return withGuest(host, 'lab-depth', named(devices, 'nvme', 'e1000e'), async (guest, result) => {
+        result.seen.push(await useNvme(guest), await linkIsUp(guest));
+        result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
+        result.seen.push(await attachSecond(host, guest, named(devices, 'virtio-net')[0]!));
+        await host.virsh(['reset', guest.name]);
+        await guest.booted();
+        result.seen.push(`after a reset of the VM: ${await useNvme(guest)}`);
+        result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
+        result.seen.push(await saveIsRefused(host, guest));
+      });
+    },
+  },
+  {
+    name: 'depth-i440fx',
+    summary:
+      'a Linux guest on i440fx: its NVMe in use, detached, the guest saved and restored, the NVMe attached again',
+    byDefault: false,
+    run: async ({ guarded }) => {
+      const { host, devices } = await guarded();
+      const [nvme] = named(devices, 'nvme');
+      return withGuest(host, 'lab-i440fx', [nvme!], async (guest, result) => {
+        result.seen.push(await useNvme(guest));
+        const device = `/tmp/${guest.name}-nvme.xml`;
+        await host.agent.writeFile(device, hostdevXml(nvme!.bdf, aliasOf(nvme!.device)));
+        await host.virsh(['detach-device', guest.name, device]);
+        await guest.run(
+          'for i in $(seq 150); do [ -b /dev/nvme0n1 ] || break; sleep 0.2; done; [ ! -b /dev/nvme0n1 ]',
+        );
+        await host.virsh(['save', guest.name, `/var/lib/libvirt/${guest.name}.save`]);
+        await host.virsh(['restore', `/var/lib/libvirt/${guest.name}.save`]);
+        await host.virsh(['attach-device', guest.name, device]);
+        result.seen.push(`detached, saved, restored and attached again: ${await useNvme(guest)}`);
+      });
+    },
+  },
+] satisfies LabCase[];
+
+async function withGuest(
+  host: LabHost,
+  name: string,
+  devices: readonly DeviceFacts[],
+  work: (guest: LinuxGuest, result: CaseResult) => Promise<void>,
+): Promise<CaseResult> {
+  const result: CaseResult = { seen: [], failures: [] };
+  await host.agent.writeFile(
+    `/tmp/${name}.xml`,
+    domainXml({ name, devices, ...LinuxGuest.boots(host, name) }),
+  );
+  await host.virsh(['define', `/tmp/${name}.xml`]);
+  await host.virsh(['start', name]);
+  const guest = new LinuxGuest(host, name);
+  try {
+    await guest.booted();
+    await work(guest, result);
+  } catch (error) {
+    result.failures.push((error as Error).message);
+  } finally {
+    await host.virsh(['destroy', name]).catch(() => undefined);
+    await host.virsh(['undefine', name]).catch(() => undefined);
+  }
+  return result;
+}
+
+async function linkIsUp(guest: LinuxGuest): Promise<string> {
+  await guest.run(
+    'nic=$(for n in /sys/class/net/*; do [ "$(cat $n/device/device 2>/dev/null)" = 0x10d3 ] && basename $n; done); ' +
+      'ip link set $nic up; for i in $(seq 100); do [ "$(cat /sys/class/net/$nic/carrier 2>/dev/null)" = 1 ] && break; sleep 0.2; done; ' +
+      '[ "$(cat /sys/class/net/$nic/carrier)" = 1 ]',
+  );
+  return "the guest's e1000e has its link up";
+}
+
+/** The guest's root writes to every byte from 0x100 on, by sysfs, as the talk's fuzzer did. */
+async function triesExtendedSpace(host: LabHost, guest: LinuxGuest, { bdf }: DeviceFacts): Promise<string> {
+  host.machine.hardware.take();
+  const size = await guest.run(
+    'c=$(dirname $(grep -l 0x010802 /sys/bus/pci/devices/*/class))/config; ' +
+      'for o in 256 512 1024 2048 4095; do printf "\\253" | dd of=$c bs=1 seek=$o conv=notrunc 2>/dev/null; done; stat -c %s $c',
+  );
+  const reached = host.machine.hardware
+    .takeWrites()
+    .filter((write) => bdf.endsWith(write.address) && write.offset >= 0x100);
+  if (reached.length > 0)
+    throw new Error(`${reached.length} writes of the guest reached extended config space`);
+  return `the guest sees ${size} bytes of config space; none of its writes from 0x100 on reached the device`;
+}
+
+async function attachSecond(host: LabHost, guest: LinuxGuest, { device, bdf }: DeviceFacts): Promise<string> {
+  const file = `/tmp/${guest.name}-second.xml`;
+  await host.agent.writeFile(file, hostdevXml(bdf, aliasOf(device)));
+  await host.virsh(['attach-device', guest.name, file]);
+  const size = await guest.run(
+    'echo 1 >/sys/bus/pci/rescan; for i in $(seq 50); do v=$(grep -l 0x1041 /sys/bus/pci/devices/*/device) && break; sleep 0.2; done; ' +
+      'stat -c %s $(dirname $v)/config',
+  );
+  if (size !== '256') throw new Error(`the attached device has ${size} bytes of config space in the guest`);
+  return `a second device, attached to the running guest: ${size} bytes of config space there`;
+}
+
+async function saveIsRefused(host: LabHost, guest: LinuxGuest): Promise<string> {
+  const refusal = await host.virsh(['save', guest.name, '/var/lib/libvirt/refused.save']).then(
+    () => '',
+    (error: Error) => error.message,
+  );
+  const words = /error: .*(?:hostdev|migrat|non-migratable|VFIO).*/i.exec(refusal)?.[0];
+  if (words === undefined) throw new Error(`a save with the device was not refused by libvirt: ${refusal}`);
+  return `a save with the device: ${words}`;
+}
+
+function named(devices: readonly DeviceFacts[], ...names: string[]): DeviceFacts[] {
+  return names.map((name) => devices.find(({ device }) => device.name === name)!);
+}

@@ -1,0 +1,46 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { CaseResult } from '../cases/lab-case.js';
+import { evidenceTable } from './table.js';
+
+/** What one run of the lab has shown. */
+export interface Evidence {
+  host: string;
+  versions: Record<string, string>;
+  cases: ({ name: string; summary: string } & CaseResult)[];
+}
+
+const HEAD = `# Evidence
+
+Made by the lab (\`lab/README.md\`), a section by each run with \`--evidence docs/evidence.md\`; not edited by hand. Accesses of
+guests to real vfio-pci in a nested host, as the devices' side saw them. "claimed" is the table in
+\`src/mitigation/coverage.ts\`.
+`;
+
+/** Puts a run's section in the place of the same host's earlier one; the sections of other hosts stay. */
+export async function writeEvidence(file: string, evidence: Evidence): Promise<void> {
+  const before = await readFile(file, 'utf8').catch(() => '');
+  const sections = new Map<string, string>();
+  for (const section of before.split(/^(?=## )/m).filter((part) => part.startsWith('## '))) {
+    sections.set(/^## (\S+)/.exec(section)![1]!, section.trim());
+  }
+  sections.set(evidence.host, sectionOf(evidence).trim());
+  const ordered = [...sections].toSorted(([a], [b]) => a.localeCompare(b)).map(([, section]) => section);
+  await writeFile(file, `${[HEAD.trim(), ...ordered].join('\n\n')}\n`);
+}
+
+function sectionOf({ host, versions, cases }: Evidence): string {
+  const parts = cases.flatMap(({ name, summary, cells, seen, failures }) => [
+    `### ${name}`,
+    `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
+    ...(cells ? [evidenceTable(cells), 'Each cell: claimed / seen at hardware (accesses).'] : []),
+    [...seen, ...failures.map((failure) => `**differs**: ${failure.split('\n')[0]}`)]
+      .map((line) => `- ${line}`)
+      .join('\n'),
+  ]);
+  return [
+    `## ${host}`,
+    `${Object.values(versions).join(', ')}.`,
+    `Again: \`npm run lab -- --host ${host} ${cases.map(({ name }) => name).join(' ')}\``,
+    ...parts,
+  ].join('\n\n');
+}

@@ -1,0 +1,179 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { cached } from '../prepare/cache.js';
+import type { Agent } from './agent.js';
+import { OuterMachine, type OuterMachineOptions } from './outer-machine.js';
+
+/** Where clients of the lab's host find libvirt: through vfio-warden, or around it. */
+export const PROXY = 'qemu+unix:///system?socket=/run/vfio-warden/libvirt-sock';
+export const DIRECT = 'qemu:///system';
+
+const QEMU_CONF = `user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+remember_owner = 0
+`;
+const LIBVIRTD_CONF = 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n';
+/** Two idle cores need some 40 seconds for libvirt and the service. */
+const READY_TIMEOUT_MS = 420_000;
+const CAPABILITIES = '/var/cache/libvirt/qemu/capabilities';
+
+export interface LabHostOptions extends OuterMachineOptions {
+  /** Name of the userland, for what is kept of it between runs. */
+  name: string;
+  /** Policy documents of the host's vfio-warden; without them vfio-warden is not installed. */
+  policies?: Record<string, unknown>[];
+  /** More settings of the service. */
+  settings?: Record<string, unknown>;
+}
+
+/** A host as a cloud has them: Linux, libvirt, QEMU, and vfio-warden with its hook in front of them. */
+export class LabHost {
+  private constructor(
+    readonly machine: OuterMachine,
+    private readonly options: LabHostOptions,
+  ) {}
+
+  static async boot(options: LabHostOptions): Promise<LabHost> {
+    const machine = await OuterMachine.boot(options);
+    const host = new LabHost(machine, options);
+    try {
+      await host.#startServices();
+      return host;
+    } catch (error) {
+      const journal = await host.serviceLog().catch(() => '');
+      await machine.off();
+      throw new Error(`${(error as Error).message}; the service said: ${journal.slice(-2000)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  get agent(): Agent {
+    return this.machine.agent;
+  }
+
+  get kernel(): LabHostOptions['kernel'] {
+    return this.options.kernel;
+  }
+
+  /** The project's directory, as the host sees it. */
+  get project(): string {
+    return `/machine${this.options.project}`;
+  }
+
+  /** virsh as a client has it; through vfio-warden unless told otherwise. */
+  async virsh(args: readonly string[], uri: string = PROXY): Promise<string> {
+    return this.agent.run(['virsh', '--quiet', '--connect', uri, ...args], { timeout: 300 });
+  }
+
+  /** What the service answers to a GET. */
+  async api(path: string): Promise<unknown> {
+    const answer = await this.agent.run([
+      ...['curl', '-sS', '--unix-socket', '/run/vfio-warden/api.sock'],
+      `http://localhost${path}`,
+    ]);
+    return JSON.parse(answer) as unknown;
+  }
+
+  async serviceLog(): Promise<string> {
+    return (await this.agent.exec(['cat', '/var/log/vfio-warden.log'])).out;
+  }
+
+  /** Versions of what the evidence rests on. */
+  async versions(): Promise<Record<string, string>> {
+    const ask = async (command: string) =>
+      (await this.agent.exec(['sh', '-c', command])).out.trim().split('\n')[0] ?? '';
+    return {
+      kernel: `Linux ${await ask('uname -r')} (${await ask("uname -v | sed 's/^.*Debian/Debian/'")})`,
+      libvirt: `libvirt ${await ask('libvirtd --version | sed "s/.* //"')}`,
+      qemu: (await ask('qemu-system-x86_64 --version')).replace('QEMU emulator version', 'QEMU'),
+      system: await ask('. /etc/os-release; echo "$PRETTY_NAME"'),
+    };
+  }
+
+  async off(): Promise<void> {
+    await this.machine.off();
+  }
+
+  async #startServices(): Promise<void> {
+    const { agent } = this;
+    await agent.writeFile('/etc/libvirt/qemu.conf', QEMU_CONF);
+    await agent.writeFile('/etc/libvirt/libvirtd.conf', LIBVIRTD_CONF);
+    // libvirt asks each emulator that it finds for seconds; one is enough here, and it remembers the answer.
+    await agent.exec(['rm', '-f', '/usr/bin/qemu-system-i386']);
+    await agent.exec(['mkdir', '-p', '/run/libvirt', CAPABILITIES]);
+    await agent.exec([
+      'sh',
+      '-c',
+      `cp /machine${cached(`capabilities-${this.options.name}`)}/* ${CAPABILITIES}/`,
+    ]);
+    if (this.options.policies) await this.#installWarden(this.options.policies);
+    await agent.run(['virtlogd', '-d']);
+    await agent.run(['libvirtd', '-d'], { timeout: 300 });
+    await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
+    // libvirt asks the emulator what it can do when that is first needed; while the service starts it may as well be now.
+    const asked = this.agent.run(['virsh', '--quiet', '--connect', DIRECT, 'domcapabilities'], {
+      timeout: 300,
+    });
+    if (this.options.policies) {
+      const ready = ['curl', '-fsS', '--unix-socket', '/run/vfio-warden/api.sock', 'http://localhost/readyz'];
+      await this.#until('vfio-warden', ready);
+    }
+    await asked;
+    await this.#keepCapabilities();
+  }
+
+  /** As a package does it on a node: configuration, policies, the hook, the service. */
+  async #installWarden(policies: readonly Record<string, unknown>[]): Promise<void> {
+    const { agent } = this;
+    const settings = {
+      policies: '/etc/vfio-warden/policies',
+      proxySocketGroup: 'root',
+      hostName: 'lab',
+      ...this.options.settings,
+    };
+    await agent.writeFile('/etc/vfio-warden/config.yaml', stringify(settings));
+    await agent.writeFile(
+      '/etc/vfio-warden/policies/lab.yaml',
+      policies.map((policy) => stringify(policy, { aliasDuplicateObjects: false })).join('---\n'),
+    );
+    await agent.run(['sh', `${this.project}/deploy/install-hook.sh`]);
+    await this.startService();
+  }
+
+  /** Starts the service, as its unit would. */
+  async startService(): Promise<void> {
+    await this.agent.exec(['mkdir', '-p', '/run/vfio-warden']);
+    const node = `/machine${process.execPath}`;
+    await this.agent.spawn([node, `${this.project}/dist/main.js`], '/var/log/vfio-warden.log');
+  }
+
+  async #until(what: string, command: readonly string[]): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const { code, err } = await this.agent.exec(command);
+      if (code === 0) return;
+      if (Date.now() > deadline) throw new Error(`${what} did not get ready on the lab's host: ${err}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
+  /** Keeps what libvirt has found out about the emulator, for the next boot of this userland. */
+  async #keepCapabilities(): Promise<void> {
+    const directory = cached(`capabilities-${this.options.name}`);
+    await mkdir(directory, { recursive: true });
+    const known = await readdir(directory);
+    const names = (await this.agent.exec(['ls', CAPABILITIES])).out
+      .split('\n')
+      .filter((name) => name.endsWith('.xml'));
+    for (const name of names) {
+      const text = await this.agent.readText(join(CAPABILITIES, name));
+      if (known.includes(name) && (await readFile(join(directory, name), 'utf8')) === text) continue;
+      await writeFile(join(directory, name), text);
+    }
+  }
+}
