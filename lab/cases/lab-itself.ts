@@ -23,6 +23,7 @@ export default [
         const honestly: GuestAccess = {
           write: async (bdf, write) => guest.write(bdf, write),
           canAddress: (write) => guest.canAddress(write),
+          closeBars: async (bdf) => guest.closeBars(bdf),
           takeVfioWrites: async () => guest.takeVfioWrites(),
         };
         const honest = await observe(honestly);

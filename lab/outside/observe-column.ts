@@ -13,6 +13,8 @@ export interface GuestAccess {
   canAddress(write: GuestWrite): boolean;
   /** @returns what it reads back; undefined where it did nothing */
   write(bdf: string, write: GuestWrite): Promise<number | undefined>;
+  /** Ends what a write to a BAR has begun: until then the device's memory can be looked at. */
+  closeBars(bdf: string): Promise<void>;
   takeVfioWrites(): Promise<string[]>;
 }
 
@@ -86,6 +88,7 @@ async function observe(
   let readBack: number | undefined;
   if (sent) for (const write of writes) readBack = await guest.write(bdf, write);
   const arrived = sent && (await hasArrived(host, bdf, attempt, host.machine.hardware.takeWrites()));
+  if (sent && writes.some(({ space }) => space === 'bar0')) await guest.closeBars(bdf);
   return {
     subject,
     column,

@@ -59,6 +59,13 @@ export class PausedGuest {
     return Number((await this.#send(lines)).at(-1));
   }
 
+  /** Takes a device's BARs out of the guest's memory again, where a write has put them. */
+  async closeBars(bdf: string): Promise<void> {
+    const device = this.device(bdf);
+    const places: Place[] = [device, ...this.#pathTo(device)];
+    await this.#send(places.flatMap((place) => writeByPorts(place, PCI.COMMAND, 2, 0)));
+  }
+
   /** Lines that QEMU's trace of vfio accesses has got since the last call: what QEMU let through to vfio. */
   async takeVfioWrites(): Promise<string[]> {
     const log = `/var/log/libvirt/qemu/${this.name}.log`;
@@ -91,11 +98,7 @@ export class PausedGuest {
       ...writeByPorts(device, PCI.COMMAND, 2, 0x0002),
     ];
     const access = [writeMemory(BAR0 + offset, size, value), readMemory(BAR0 + offset, size)];
-    const close = [
-      ...writeByPorts(device, PCI.COMMAND, 2, 0x0000),
-      ...path.flatMap((bridge) => writeByPorts(bridge, PCI.COMMAND, 2, 0x0000)),
-    ];
-    const replies = await this.#send([...open, ...access, ...close]);
+    const replies = await this.#send([...open, ...access]);
     return Number(replies[open.length + 1]);
   }
 
