@@ -3,8 +3,10 @@
  * replay BDF < ACCESSES: opens a vfio device as a process of its own and makes the accesses that
  * standard input lists, one a line: `w REGION OFFSET HEXBYTES`, `r REGION OFFSET SIZE`, `ioctl
  * NUMBER`, `call NAME` (another system call that reads or writes the first byte of config space),
- * `mode MODE` (of the host), `time COUNT` (ns for a 4-byte read). For each it prints what the call
- * gave, and what the guard counted: `pass`, `blocked` or `observed`; `none` where it is not there.
+ * `mode MODE` (of the host), `time zero|read|write COUNT` (ns for a
+ * 1-byte read of /dev/zero, a 4-byte read and a 1-byte write of config space). For each it prints
+ * what the call gave, and what the guard counted: `pass`, `blocked` or `observed`; `none` where it
+ * is not there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -101,18 +103,29 @@ static void set_mode(const char *name)
 	bpf_map_update_elem(host, &zero, &settings, BPF_ANY);
 }
 
-static void time_reads(long count)
+/* Of a call, on average; instructions where the lab counts time in them. */
+static void time_call(const char *what, long count)
 {
+	static int zero = -1;
 	struct timespec start, end;
-	unsigned int value;
+	unsigned int value = 0;
 
+	if (zero < 0)
+		zero = open("/dev/zero", O_RDONLY);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (long i = 0; i < count; i++) {
-		if (pread(device, &value, 4, position("cfg", 0)) != 4)
+		ssize_t done;
+		if (!strcmp(what, "zero"))
+			done = pread(zero, &value, 1, 0);
+		else if (!strcmp(what, "write"))
+			done = pwrite(device, &value, 1, position("cfg", 0x0c));
+		else
+			done = pread(device, &value, 4, position("cfg", 0));
+		if (done < 1)
 			break;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("time %.1f\n",
+	printf("time %s %.1f\n", what,
 	       ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / count);
 }
 
@@ -129,7 +142,7 @@ static void make_access(char *line)
 	if (!strcmp(word[0], "mode"))
 		return set_mode(word[1]);
 	if (!strcmp(word[0], "time"))
-		return time_reads(atol(word[1]));
+		return time_call(word[1], word[2] ? atol(word[2]) : 1000);
 	struct guard_counts before = counted();
 	errno = 0;
 	if (!strcmp(word[0], "ioctl")) {
