@@ -65,10 +65,14 @@ export function remainingAfter(
   );
 }
 
-/** A rule is made for what is required: what a mechanism could close by rule beyond that it leaves open. */
+/**
+ * A rule is made for what is required: what a mechanism could close by rule beyond that it leaves open. The kernel guard
+ * does nothing but by rule: what an exemption spares must stay open under it.
+ */
 export function coverageFor({ row, required }: OpenExposure, column: MechanismColumn): Coverage {
   const coverage = COVERAGE[row][column];
-  return coverage === 'rule' && !required ? 'no' : coverage;
+  const byRule = coverage === 'rule' || column === 'kernel-guard';
+  return byRule && !required ? 'no' : coverage;
 }
 
 export function isOpen(parts: ExposureParts): boolean {

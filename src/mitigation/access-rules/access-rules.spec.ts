@@ -58,7 +58,9 @@ const read = (offset: number, size: number): DeviceAccess => ({
 describe('rules for what a plan closes', () => {
   it.each<[Exposure[], string]>([
     [[], 'unassigned:rw:allow'],
-    [['unassigned-extended'], 'unassigned:w:block;unassigned:r:allow'],
+    [['unassigned-extended', 'unassigned-legacy'], 'unassigned:w:block;unassigned:r:allow'],
+    [['unassigned-extended'], 'unassigned:w:block;unassigned:r:allow;cfg:0-ff:w:allow'],
+    [['unassigned-legacy'], 'unassigned:w:block;unassigned:r:allow;cfg:100-fff:w:allow'],
     [['power-management'], 'unassigned:rw:allow;cfg:44-47:w:block;ioctl:low-power:block'],
     [['aer-registers'], 'unassigned:rw:allow;cfg:104-11b:w:block'],
     [['vpd-write'], 'unassigned:rw:allow;cfg:a3:w:block:80=80'],

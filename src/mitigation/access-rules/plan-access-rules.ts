@@ -1,7 +1,7 @@
 import type { ConfigSpaceLayout } from '../../pci/config-space/layout.js';
 import type { Exposure } from '../../risk/exposure.js';
 import type { ByteRange } from '../mechanism.js';
-import type { AccessRule, AccessRules, Effect, RefusedIoctl } from './access-rules.js';
+import type { AccessRule, AccessRules, Direction, Effect, RefusedIoctl } from './access-rules.js';
 import {
   aerRules,
   hiddenRules,
@@ -34,6 +34,14 @@ export interface PlannedRules {
   unplaced: Exposure[];
 }
 
+const WRITES: readonly Direction[] = ['write'];
+
+/** What is unassigned is closed by one statement, so a part that stays open is allowed again. */
+const UNASSIGNED_PARTS: readonly { exposure: Exposure; range: ByteRange }[] = [
+  { exposure: 'unassigned-legacy', range: { from: 0x00, to: 0xff } },
+  { exposure: 'unassigned-extended', range: { from: 0x100, to: 0xfff } },
+];
+
 /** Whole areas first; then what a driver needs of them; then single registers, which no exemption is meant for. */
 const AREAS = ['hidden-capability', 'vendor-capability'] as const satisfies Exposure[];
 const REGISTERS = [
@@ -49,7 +57,8 @@ type RuledExposure = (typeof AREAS | typeof REGISTERS)[number];
 /** Rules for one function. With nothing to close they let everything pass, so that no standard of the host applies. */
 export function planAccessRules(request: RuleRequest): PlannedRules {
   const { closes, exempt, mirrors, unassignedReads = 'allow' } = request;
-  const blocked = closes.includes('unassigned-extended') || closes.includes('unassigned-legacy');
+  const parts = UNASSIGNED_PARTS.filter(({ exposure }) => closes.includes(exposure));
+  const left = parts.length === 1 ? UNASSIGNED_PARTS.filter((part) => !parts.includes(part)) : [];
   const unplaced: Exposure[] = [];
   const ioctls = new Set<RefusedIoctl>();
   const place = (exposures: readonly RuledExposure[]): AccessRule[] =>
@@ -67,11 +76,17 @@ export function planAccessRules(request: RuleRequest): PlannedRules {
 
   const areas = place(AREAS);
   const registers = place(REGISTERS);
-  const left = closes.includes('config-mirror-in-bar') ? exemptInMirrors(exempt, mirrors) : [];
+  const leftInMirrors = closes.includes('config-mirror-in-bar') ? exemptInMirrors(exempt, mirrors) : [];
   return {
     rules: {
-      unassigned: { read: unassignedReads, write: blocked ? 'block' : 'allow' },
-      rules: [...areas, ...exempt.map((range) => allow('cfg', range)), ...registers, ...left],
+      unassigned: { read: unassignedReads, write: parts.length > 0 ? 'block' : 'allow' },
+      rules: [
+        ...left.map(({ range }) => ({ ...allow('cfg', range), directions: WRITES })),
+        ...areas,
+        ...exempt.map((range) => allow('cfg', range)),
+        ...registers,
+        ...leftInMirrors,
+      ],
       ioctls: [...ioctls],
     },
     unplaced,
