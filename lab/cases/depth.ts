@@ -18,7 +18,7 @@ export default [
         result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
         result.seen.push(await attachSecond(host, guest, named(devices, 'virtio-net')[0]!));
         await host.virsh(['reset', guest.name]);
-        await guest.booted();
+        await guest.rebooted();
         result.seen.push(`after a reset of the VM: ${await useNvme(guest)}`);
         result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
         result.seen.push(await saveIsRefused(host, guest));

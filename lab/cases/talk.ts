@@ -1,5 +1,6 @@
 import { distinctValue, type DeviceFacts, type GuestWrite } from '../exposures/exposure.js';
 import { BadHardware, type Poison } from '../outside/bad-hardware.js';
+import { portOf } from '../outside/hardware.js';
 import { DIRECT, PROXY, type LabHost } from '../outside/lab-host.js';
 import { domainXml } from '../outside/lab-domain.js';
 import { PausedGuest } from '../outside/paused-guest.js';
@@ -154,7 +155,14 @@ async function attack(
   await host.virsh(['define', `/tmp/${name}.xml`], uri);
   await host.virsh(['start', '--paused', name], uri);
   const guest = await PausedGuest.of(host, name, uri);
-  const hardware = new BadHardware(host.machine, poison, portOf(devices, facts));
+  const hardware = new BadHardware(
+    host.machine,
+    poison,
+    portOf(
+      devices.map(({ device }) => device),
+      facts.device,
+    ),
+  );
   try {
     for (let count = 0; count < row.writes && host.machine.running; count += 1) {
       // A host that goes down in the middle of an access does not answer it.
@@ -176,7 +184,14 @@ async function bareMetal({ bare }: LabContext, row: TalkRow): Promise<CaseResult
   try {
     const facts = devices.find(({ device }) => device.name === row.device)!;
     const poison = poisonOf(facts, row);
-    const hardware = new BadHardware(host.machine, poison, portOf(devices, facts));
+    const hardware = new BadHardware(
+      host.machine,
+      poison,
+      portOf(
+        devices.map(({ device }) => device),
+        facts.device,
+      ),
+    );
     for (let count = 0; count < row.writes; count += 1) {
       const { offset } = poison;
       const write = `printf '\\253' | dd of=/sys/bus/pci/devices/${facts.bdf}/config bs=1 seek=${offset} conv=notrunc`;
@@ -225,8 +240,4 @@ function poisonOf({ bdf, layout }: DeviceFacts, { region, writes, effect }: Talk
 function writeOf({ region }: TalkRow, { offset }: Poison, count: number): GuestWrite {
   const value = region === 'power-management' ? 0x03 : distinctValue(1, offset + count);
   return { space: 'config', offset, size: 1, value };
-}
-
-function portOf(devices: readonly DeviceFacts[], facts: DeviceFacts): string {
-  return `port${devices.indexOf(facts)}`;
 }

@@ -62,8 +62,10 @@ def read_bytes(path, size):
         return {"hex": file.read(size).hex()}
 
 
-def qtest(path, send):
+def qtest(path, send, fresh=False):
     """Sends a virtual machine the accesses of its guest (QEMU's docs/devel/testing/qtest.rst) and returns the replies."""
+    if fresh:
+        qtests.pop(path, None)
     if path not in qtests:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(30)
@@ -71,23 +73,19 @@ def qtest(path, send):
         qtests[path] = connection.makefile("rw")
     stream = qtests[path]
     replies = []
-    try:
-        for line in send:
-            stream.write(line + "\n")
-            stream.flush()
-            replies.append(stream.readline().strip())
-            while replies[-1].startswith("IRQ"):
-                replies[-1] = stream.readline().strip()
-    except OSError:
-        qtests.pop(path)
-        raise
-    if not send or not replies[-1]:
-        qtests.pop(path)
+    for line in send:
+        stream.write(line + "\n")
+        stream.flush()
+        replies.append(stream.readline().strip())
+        while replies[-1].startswith("IRQ"):
+            replies[-1] = stream.readline().strip()
     return {"replies": replies}
 
 
-def console(path, send, until, timeout=300):
+def console(path, send, until, timeout=300, fresh=False):
     """Sends a line to a guest's console and returns what it prints up to a word, which is not in what is sent."""
+    if fresh and path in consoles:
+        consoles.pop(path).close()
     if path not in consoles:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(path)

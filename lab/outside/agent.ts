@@ -72,9 +72,13 @@ export class Agent {
     return this.run(['cat', path]);
   }
 
-  /** Sends accesses of a guest to a virtual machine's qtest socket and returns the replies without their `OK`. */
-  async qtest(path: string, send: readonly string[]): Promise<string[]> {
-    const replies = (await this.#ask({ qtest: path, send }, 60))['replies'] as string[];
+  /**
+   * Sends accesses of a guest to a virtual machine's qtest socket and returns the replies without their `OK`.
+   *
+   * @param fresh whether the machine is another one than was last spoken to at this path
+   */
+  async qtest(path: string, send: readonly string[], fresh = false): Promise<string[]> {
+    const replies = (await this.#ask({ qtest: path, send, fresh }, 60))['replies'] as string[];
     return replies.map((reply, index) => {
       if (!reply.startsWith('OK')) throw new Error(`qtest ${send[index]}: ${reply || 'the machine is gone'}`);
       return reply.slice(3);
@@ -85,9 +89,15 @@ export class Agent {
    * Sends a line to a guest's console and returns what it prints up to `until`, which must not be part of the line.
    *
    * @param timeout seconds
+   * @param fresh whether the guest is another one than was last spoken to at this path
    */
-  async console(path: string, send: string, until: string, timeout = 300): Promise<string> {
-    return (await this.#ask({ console: path, send, until, timeout }, timeout + 30))['text'] as string;
+  async console(
+    path: string,
+    send: string,
+    { until, timeout = 300, fresh = false }: { until: string; timeout?: number; fresh?: boolean },
+  ): Promise<string> {
+    const request = { console: path, send, until, timeout, fresh };
+    return (await this.#ask(request, timeout + 30))['text'] as string;
   }
 
   close(): void {

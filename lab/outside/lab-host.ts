@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { cached } from '../prepare/cache.js';
 import type { Agent } from './agent.js';
-import { OuterMachine, type OuterMachineOptions } from './outer-machine.js';
+import type { HardwareOptions } from './hardware.js';
+import { OuterMachine } from './outer-machine.js';
 
 /** Where clients of the lab's host find libvirt: through vfio-warden, or around it. */
 export const PROXY = 'qemu+unix:///system?socket=/run/vfio-warden/libvirt-sock';
@@ -21,7 +22,7 @@ const LIBVIRTD_CONF = 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n';
 const READY_TIMEOUT_MS = 420_000;
 const CAPABILITIES = '/var/cache/libvirt/qemu/capabilities';
 
-export interface LabHostOptions extends OuterMachineOptions {
+export interface LabHostOptions extends HardwareOptions {
   /** Name of the userland, for what is kept of it between runs. */
   name: string;
   /** Policy documents of the host's vfio-warden; without them vfio-warden is not installed. */

@@ -23,7 +23,16 @@ export class LinuxGuest {
 
   /** Waits until it has booted; a guest's kernel takes a minute or two to come up here. */
   async booted(): Promise<void> {
-    await this.host.agent.console(consoleOf(this.name), '', 'guest is ready', 420);
+    await this.host.agent.console(consoleOf(this.name), '', {
+      until: 'guest is ready',
+      timeout: 420,
+      fresh: true,
+    });
+  }
+
+  /** Waits until it has booted once more, after a reset of the virtual machine. */
+  async rebooted(): Promise<void> {
+    await this.host.agent.console(consoleOf(this.name), '', { until: 'guest is ready', timeout: 420 });
   }
 
   /** @throws Error with what it printed if the command fails */
@@ -34,8 +43,7 @@ export class LinuxGuest {
     const text = await this.host.agent.console(
       consoleOf(this.name),
       `${command}; echo "exit $? done""-${this.#commands}"`,
-      mark,
-      timeout,
+      { until: mark, timeout },
     );
     const [, output, code] =
       /^([\s\S]*)exit (\d+) done-\d+$/.exec(text.slice(0, text.indexOf(mark) + mark.length)) ?? [];

@@ -1,39 +1,23 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer, type Server, type Socket } from 'node:net';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { LabDevice } from '../devices/device.js';
-import type { Kernel } from '../prepare/kernel.js';
+import { setTimeout } from 'node:timers/promises';
 import { Agent } from './agent.js';
+import { FILES, hardwareOf, type HardwareOptions } from './hardware.js';
 import { HardwareTrace } from './hardware-trace.js';
 import { Monitor } from './monitor.js';
 
-export interface OuterMachineOptions {
-  kernel: Kernel;
-  /** The host's userland: a directory with a Debian system, `/` for this machine's own. */
-  userland: string;
-  /** The project's directory on this machine. */
-  project: string;
-  /** Each gets a root port of its own. */
-  devices: readonly LabDevice[];
-  /** More of the host's kernel command line. */
-  kernelArguments?: string;
-  /** Trace events of the outer QEMU besides `pci_cfg_write`. */
-  trace?: readonly string[];
-}
-
-/**
- * A port of more than 2.5 GT/s reports whether its link is active, and QEMU's says no after the bus reset by which the kernel
- * resets a device without FLR: the kernel would wait for it, in vain.
- */
-const SLOW_LINK = 'x-speed=2_5,x-width=1';
-
-/** Seconds of boot after which the host is given up; two busy cores need some 30. */
+/** Seconds of boot after which the host is given up; two busy cores need some 60. */
 const BOOT_TIMEOUT_S = 240;
+/**
+ * QEMU 7.2 falls over its own feet now and then while the host's kernel looks at its devices (a segmentation fault where an
+ * access ends, since a device that is played outside releases QEMU's lock meanwhile): then the machine is switched on again.
+ */
+const BOOTS = 4;
 
 /** The outer QEMU: hardware of the lab's host (L1), with an IOMMU, PCI Express devices, and a trace of what reaches them. */
 export class OuterMachine {
@@ -46,101 +30,52 @@ export class OuterMachine {
     private readonly servers: readonly Server[],
   ) {}
 
-  static async boot(options: OuterMachineOptions): Promise<OuterMachine> {
-    const directory = await mkdtemp(join(tmpdir(), 'warden-lab-'));
-    const agentPath = join(directory, 'agent.sock');
-    const monitorPath = join(directory, 'monitor.sock');
-    const [agentServer, agentSocket] = await acceptOne(agentPath);
-    const [monitorServer, monitorSocket] = await acceptOne(monitorPath);
-    const log = join(directory, 'qemu.log');
-    closeSync(openSync(join(directory, 'hardware.trace'), 'w'));
-
-    const { kernel, userland, project, devices } = options;
-    const channels: NonNullable<LabDevice['play']>[] = [];
-    const deviceArguments: string[] = [];
-    for (const [index, device] of devices.entries()) {
-      const port = `port${index}`;
-      let fd = '';
-      if (device.play) fd = String(2 + channels.push(device.play));
-      if (device.disk !== undefined) {
-        const image = join(directory, `${device.name}.img`);
-        await writeFile(image, '');
-        await truncate(image, device.disk * 1024 * 1024);
-      }
-      deviceArguments.push(
-        '-device',
-        `pcie-root-port,id=${port},slot=${index + 1},chassis=${index + 1},${SLOW_LINK}`,
-      );
-      for (const argument of device.arguments) {
-        deviceArguments.push(argument.replace('$PORT', port).replace('$DIR', directory).replace('$FD', fd));
+  static async boot(options: HardwareOptions): Promise<OuterMachine> {
+    for (let boot = 1; ; boot += 1) {
+      try {
+        return await OuterMachine.#bootOnce(options);
+      } catch (error) {
+        if (boot === BOOTS || !(error as Error).message.includes('SIGSEGV')) throw error;
       }
     }
-    const share = (tag: string, path: string) => [
-      ...['-fsdev', `local,id=${tag},path=${path},security_model=none,readonly=on,multidevs=remap`],
-      ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
-    ];
-    const qemu = openSync(log, 'w');
-    const child = spawn(
-      'qemu-system-x86_64',
-      [
-        ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '4096'],
-        ...['-object', 'memory-backend-memfd,id=memory,size=4096M,share=on'],
-        ...['-machine', 'q35,kernel-irqchip=split,memory-backend=memory'],
-        ...['-nodefaults', '-nographic', '-no-reboot'],
-        ...['-serial', `file:${join(directory, 'console.log')}`],
-        ...['-kernel', kernel.image, '-initrd', kernel.hostInitramfs],
-        '-append',
-        `console=ttyS0 quiet loglevel=4 intel_iommu=on iommu=nopt panic=-1 unknown_nmi_panic random.trust_cpu=on mitigations=off no5lvl nowatchdog audit=0 ` +
-          `lab.project=${project} ${options.kernelArguments ?? ''}`,
-        ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
-        ...share('userland', userland),
-        ...share('machine', '/'),
-        ...share('kernel', kernel.modules),
-        ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${agentPath}`],
-        ...['-device', 'virtserialport,chardev=agent,name=agent'],
-        ...['-chardev', `socket,id=monitor,path=${monitorPath}`, '-mon', 'chardev=monitor,mode=control'],
-        ...deviceArguments,
-        ...['pci_cfg_write', ...(options.trace ?? [])].flatMap((event) => ['-trace', event]),
-        ...['-D', join(directory, 'hardware.trace')],
-      ],
-      { stdio: ['ignore', qemu, qemu, ...channels.map(() => 'pipe' as const)] },
-    );
-    closeSync(qemu);
-    for (const [index, play] of channels.entries()) play(child.stdio[3 + index] as unknown as Duplex);
+  }
+
+  static async #bootOnce(options: HardwareOptions): Promise<OuterMachine> {
+    const directory = await mkdtemp(join(tmpdir(), 'warden-lab-'));
+    const file = (name: keyof typeof FILES) => join(directory, FILES[name]);
+    const [agentServer, agentSocket] = await acceptOne(file('agent'));
+    const [monitorServer, monitorSocket] = await acceptOne(file('monitor'));
+    closeSync(openSync(file('trace'), 'w'));
+    const hardware = await hardwareOf(options, directory);
+
+    const log = openSync(file('log'), 'w');
+    const pipes = hardware.players.map(() => 'pipe' as const);
+    const child = spawn('qemu-system-x86_64', hardware.arguments, { stdio: ['ignore', log, log, ...pipes] });
+    closeSync(log);
+    for (const [index, play] of hardware.players.entries()) play(child.stdio[3 + index] as unknown as Duplex);
 
     const ended = new Promise<never>((_, reject) => {
       child.on('error', reject);
-      child.on('exit', (code, signal) => {
-        void diagnose(directory).then((why) =>
-          reject(new Error(`the outer QEMU ended (${signal ?? code}): ${why}`)),
-        );
-      });
+      child.on('exit', (code, signal) => reject(new Error(`the outer QEMU ended (${signal ?? code})`)));
     });
     ended.catch(() => undefined);
     try {
       const monitor = new Monitor(await Promise.race([monitorSocket, ended]));
-      const agent = await Promise.race([
-        // When QEMU ends its socket closes first; what it ended with says more.
-        agentSocket
-          .then(async (socket) => Agent.greet(socket, BOOT_TIMEOUT_S * 1000))
-          .catch(async (error: Error) => {
-            await Promise.race([ended, setTimeout(500)]);
-            throw error;
-          }),
-        ended,
-      ]);
-      const hardware = new HardwareTrace(join(directory, 'hardware.trace'));
-      return new OuterMachine(agent, hardware, directory, child, monitor, [agentServer, monitorServer]);
+      const greeted = agentSocket.then(async (socket) => Agent.greet(socket, BOOT_TIMEOUT_S * 1000));
+      // When QEMU ends its socket closes first; what it ended with says more.
+      const agent = await Promise.race([greeted, ended]).catch(async (error: Error) => {
+        await Promise.race([ended, setTimeout(500)]);
+        throw error;
+      });
+      const trace = new HardwareTrace(file('trace'));
+      return new OuterMachine(agent, trace, directory, child, monitor, [agentServer, monitorServer]);
     } catch (error) {
       child.kill('SIGKILL');
       agentServer.close();
       monitorServer.close();
-      throw new Error(
-        `the lab host did not come up: ${(error as Error).message}; ${await diagnose(directory)}`,
-        {
-          cause: error,
-        },
-      );
+      const why = `${(error as Error).message}; ${await diagnose(directory)}`;
+      await rm(directory, { recursive: true, force: true });
+      throw new Error(`the lab host did not come up: ${why}`, { cause: error });
     }
   }
 
@@ -173,7 +108,7 @@ export class OuterMachine {
 
   /** The host's console. */
   async console(): Promise<string> {
-    return readFile(join(this.directory, 'console.log'), 'utf8').catch(() => '');
+    return readFile(join(this.directory, FILES.console), 'utf8').catch(() => '');
   }
 
   async off(): Promise<void> {
@@ -194,7 +129,7 @@ export class OuterMachine {
 async function diagnose(directory: string): Promise<string> {
   const end = async (name: string) =>
     (await readFile(join(directory, name), 'latin1').catch(() => '')).slice(-1500);
-  return `QEMU: ${await end('qemu.log')} console: ${await end('console.log')}`;
+  return `QEMU: ${await end(FILES.log)} console: ${await end(FILES.console)}`;
 }
 
 async function acceptOne(path: string): Promise<[Server, Promise<Socket>]> {

@@ -36,7 +36,7 @@ export class PausedGuest {
       const { bus, secondary, subordinate } = bridge;
       lines.push(...writeByPorts(bridge, PCI.BRIDGE_BUSES, 4, bus | (secondary << 8) | (subordinate << 16)));
     }
-    await guest.#send(lines);
+    await host.agent.qtest(socketOf(name), lines, true);
     return guest;
   }
 

@@ -27,28 +27,35 @@ export interface PackageSource {
   root?: string;
 }
 
-/** The package that a metapackage such as `linux-image-amd64` stands for today. */
-export async function dependencyOf(metapackage: string, { root }: PackageSource): Promise<string> {
-  const [command, ...before] = within(root, 'apt-cache');
-  const ask = async () => runCommand(command!, [...before, 'depends', metapackage]);
-  let answer = await ask().catch(() => '');
-  if (!/Depends: linux-image/.test(answer)) {
-    const [update, ...first] = within(root, 'apt-get');
-    await runCommand(update!, [...first, 'update', '-q']);
-    answer = await ask();
-  }
-  const name = /Depends: (linux-image-\S+)/.exec(answer)?.[1];
-  if (name === undefined) throw new Error(`${metapackage} names no kernel: ${answer}`);
+/** The package of the kernel that a metapackage such as `linux-image-amd64` stands for today. */
+export async function kernelPackage(metapackage: string, source: PackageSource): Promise<string> {
+  const name = (await dependenciesOf(metapackage, source)).find((dependency) =>
+    dependency.startsWith('linux-image-'),
+  );
+  if (name === undefined) throw new Error(`${metapackage} names no kernel`);
   return name;
 }
 
-/** Downloads a package and unpacks it, once; nothing of it is run. */
-export async function unpacked(name: string, source: PackageSource): Promise<string> {
+/** Downloads a kernel's package, and those that newer suites split off from it, and unpacks them, once; nothing is run. */
+export async function unpackedKernel(name: string, source: PackageSource): Promise<string> {
   return madeOnce(`unpacked/${name}`, async (path) => {
-    const archive = await downloaded(name, source);
+    const parts = (await dependenciesOf(name, source)).filter((dependency) =>
+      /^linux-(binary|modules)-/.test(dependency),
+    );
     await mkdir(path, { recursive: true });
-    await runCommand('dpkg', ['-x', archive, path]);
+    for (const part of [name, ...parts])
+      await runCommand('dpkg', ['-x', await downloaded(part, source), path]);
   });
+}
+
+async function dependenciesOf(name: string, { root }: PackageSource): Promise<string[]> {
+  const ask = async () => runCommand(...within(root, 'apt-cache', ['depends', name])).catch(() => '');
+  let answer = await ask();
+  if (!answer.includes('Depends: ')) {
+    await runCommand(...within(root, 'apt-get', ['update', '-q']));
+    answer = await ask();
+  }
+  return [...answer.matchAll(/Depends: (\S+)/g)].map(([, dependency]) => dependency!);
 }
 
 async function downloaded(name: string, { root }: PackageSource): Promise<string> {
@@ -66,6 +73,6 @@ async function downloaded(name: string, { root }: PackageSource): Promise<string
   return `${directory}/${(await find())!}`;
 }
 
-function within(root: string | undefined, command: string): string[] {
-  return root === undefined ? [command] : ['chroot', root, command];
+function within(root: string | undefined, command: string, args: string[]): [string, string[]] {
+  return root === undefined ? [command, args] : ['chroot', [root, command, ...args]];
 }

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists, madeOnce } from './cache.js';
-import { dependencyOf, unpacked, type PackageSource } from './debian-packages.js';
+import { kernelPackage, unpackedKernel, type PackageSource } from './debian-packages.js';
 import { runCommand } from './run-command.js';
 
 const L1 = fileURLToPath(new URL('../l1/', import.meta.url));
@@ -27,8 +27,8 @@ const GUEST_MODULES = ['nvme', 'e1000e', 'virtio_console', 'virtio_pci'];
 
 /** Fetches the kernel that a suite's `linux-image-amd64` stands for and builds both initramfs images. */
 export async function prepareKernel(source: PackageSource): Promise<Kernel> {
-  const name = await dependencyOf('linux-image-amd64', source);
-  const root = await unpacked(name, source);
+  const name = await kernelPackage('linux-image-amd64', source);
+  const root = await unpackedKernel(name, source);
   // Where /usr is merged a package has its modules below usr/lib only.
   if (!(await exists(join(root, 'lib')))) await symlink('usr/lib', join(root, 'lib'));
   const modules = join(root, 'lib/modules');
