@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { LabHost } from '../outside/lab-host.js';
+import type { LabMechanism } from './lab-mechanism.js';
+
+const SOURCE = fileURLToPath(new URL('../../kernel/guard', import.meta.url));
+/** The kernel's verifier takes long where a processor is emulated. */
+const READY_TIMEOUT_MS = 120_000;
+
+/** The guard is put where a package puts it; the service finds it at its next look, and attaches it. */
+async function missing(host: LabHost): Promise<string | undefined> {
+  try {
+    execFileSync('make', ['-s', '-C', SOURCE], { stdio: 'pipe' });
+  } catch (error) {
+    return `it cannot be built on this machine: ${(error as Error).message.slice(0, 300)}`;
+  }
+  const binary = `${host.project}/kernel/guard/build/warden-guard`;
+  await host.agent.run(['ln', '-sf', binary, '/usr/sbin/warden-guard']);
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const answer = (await host.api('/v1/host')) as {
+      capabilities: { kernelGuard: { state: string; detail: string } };
+    };
+    const { state, detail } = answer.capabilities.kernelGuard;
+    if (state === 'ready') return undefined;
+    if (Date.now() > deadline) return detail;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+/** The BPF program in the host's own, unchanged kernel. */
+export default { column: 'kernel-guard', mitigations: ['kernel-guard'], missing } satisfies LabMechanism;
