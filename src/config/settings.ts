@@ -2,6 +2,7 @@ import { plainToInstance } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, validateSync } from 'class-validator';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { FILTER_LIBRARY } from '../mitigation/qemu-config-filter.js';
 import { IsWholeNumber } from '../documents/whole-number.js';
 import { LocatedError, LocatedErrors } from '../located-error.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
@@ -50,6 +51,10 @@ export class Settings {
   /** The program of the kernel guard. Where it is not there, domains are protected without the guard. */
   @IsAbsolutePath()
   wardenGuard = '/usr/sbin/warden-guard';
+
+  /** The config filter that is preloaded into a QEMU without a filter of its own. */
+  @IsAbsolutePath()
+  filterLibrary = FILTER_LIBRARY;
 
   /** The host's switch: `off`, `observe` or `enforce`. The file `mode` in the state directory wins over it. */
   @IsIn(MODES)

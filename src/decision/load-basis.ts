@@ -21,8 +21,7 @@ export interface LoadedBasis extends DecisionBasis {
 export async function loadBasis(settings: Settings, given?: HostCapabilities): Promise<LoadedBasis> {
   const [{ policy, risks }, host, { inventory, problems }] = await Promise.all([
     compileDirectory(settings.policies, settings.risks),
-    given ??
-      probeHost({ emulator: settings.emulator, sysfs: settings.sysfs, wardenGuard: settings.wardenGuard }),
+    given ?? probeHost(settings),
     loadInventory(settings),
   ]);
   return {

@@ -50,11 +50,8 @@ export function defaultMachine(machineHelp: string): string | undefined {
 }
 
 function filterProperty(vfioPciHelp: string): Probe {
-  // A QEMU that has it is no help yet: this version does not write the property into domains.
-  return /^\s*x-config-filter=/m.test(vfioPciHelp)
-    ? {
-        state: 'absent',
-        detail: 'this QEMU has x-config-filter, but this version of vfio-warden does not set it',
-      }
+  const has = (name: string) => new RegExp(`^\\s*${name}=`, 'm').test(vfioPciHelp);
+  return has('x-config-filter') && has('x-config-filter-rules')
+    ? { state: 'ready', detail: 'this QEMU has x-config-filter and x-config-filter-rules' }
     : { state: 'absent', detail: 'this QEMU has no option to filter config accesses of vfio-pci' };
 }

@@ -24,6 +24,7 @@ import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart } from './api-part.js';
 import { guardComponent, hookComponent, storeComponent, switchComponent } from './components.js';
+import { HostRefresh } from './host-refresh.js';
 import { InventoryRefresh } from './inventory-refresh.js';
 import type { Part } from './lifecycle.js';
 import { LibvirtPart } from './libvirt-part.js';
@@ -196,6 +197,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       storage,
       inventory,
       guardWatch,
+      new HostRefresh(settings, decisions, logger),
       libvirt,
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,
