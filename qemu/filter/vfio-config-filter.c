@@ -8,7 +8,7 @@
  *   VFIO_WARDEN_FILTER  block (also if not set), or observe: only counts
  * With anything wrong there, QEMU gets no device at all: a VM that starts has
  * its rules in force.  Each device is announced on stderr with a digest of its
- * rules, which the service looks for before it calls the device protected.
+ * rules: what was not announced is not filtered.
  *
  * QEMU's own accesses are not told from its guest's.  An access that spans
  * blocked and allowed bytes is blocked as a whole.
