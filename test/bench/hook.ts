@@ -82,6 +82,10 @@ async function compareStarts(sockets: Record<'none' | 'empty' | 'ours', string>,
     print('vm-start.median.hook-ours', ours!, 'ms');
     print('vm-start.median.hook-ours', ours! / none!, 'ratio', 'vm-start.median.hook-none');
     print('vm-start.median.hook-ours', ours! / empty!, 'ratio', 'vm-start.median.hook-empty');
+    // What each hook adds by itself; a small difference of large figures, so mind the load.
+    print('hook-cost.median.empty', empty! - none!, 'ms');
+    print('hook-cost.median.ours', ours! - none!, 'ms');
+    print('hook-cost.median.ours', (ours! - none!) / (empty! - none!), 'ratio', 'hook-cost.median.empty');
   } finally {
     for (const client of clients) await client.close();
   }

@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +8,16 @@ import { compiledService, REPOSITORY } from './compiled-service.js';
 
 /** Milliseconds for what takes two seconds on a quiet machine. */
 const PATIENCE_MS = 30_000;
+
+/** How the systemd unit starts Node: what it takes of memory hangs on that. */
+const UNIT = readUnit();
+
+function readUnit(): { flags: string[]; arenas: string } {
+  const unit = readFileSync(join(REPOSITORY, 'deploy/systemd/vfio-warden.service'), 'utf8');
+  const [, flags] = /^ExecStart=\S+\/node (.*) \S+\/main\.js$/m.exec(unit)!;
+  const [, arenas] = /^Environment=.*\bMALLOC_ARENA_MAX=(\d+)/m.exec(unit)!;
+  return { flags: flags!.split(' '), arenas: arenas! };
+}
 
 export interface Outcome {
   code: number;
@@ -69,10 +80,12 @@ export class RunningService {
   /** Starts it again where it has ended. */
   async begin(): Promise<void> {
     const { libvirtSocket, environment, launcher = [] } = this.options;
-    const [command, ...args] = [...launcher, process.execPath, join(compiledService(), 'dist/main.js')];
+    const main = join(compiledService(), 'dist/main.js');
+    const [command, ...args] = [...launcher, process.execPath, ...UNIT.flags, main];
     const child = spawn(command!, args, {
       env: {
         ...process.env,
+        MALLOC_ARENA_MAX: UNIT.arenas,
         WARDEN_POLICIES: join(REPOSITORY, 'policies/examples'),
         WARDEN_INVENTORY: join(REPOSITORY, 'test/fixtures/inventory/node.json'),
         WARDEN_HOST_NAME: 'node-1',
