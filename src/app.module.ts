@@ -11,12 +11,13 @@ import { EvaluateController } from './api/evaluate.controller.js';
 import { EventsController } from './api/events.controller.js';
 import { HealthController } from './api/health.controller.js';
 import { HostController } from './api/host.controller.js';
-import { COMPONENTS, HOST_NAME, HOST_SWITCH, JOURNAL, VERSION } from './api/injection.js';
+import { COMPONENTS, HOST_NAME, HOST_SWITCH, JOURNAL, POLICY_CONTROL, VERSION } from './api/injection.js';
 import { MetricsController } from './api/metrics.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
 import { RisksController } from './api/risks.controller.js';
 import { StoreQueries } from './api/store-queries.js';
 import { DecisionService } from './decision/decision.service.js';
+import type { PolicyControl } from './api/policy-control.js';
 import type { HostSwitch } from './host/host-switch.js';
 import { Metrics } from './metrics/metrics.js';
 import { PciIds } from './pci/pci-ids.js';
@@ -31,6 +32,7 @@ export interface AppParts {
   store: Store;
   journal: Journal;
   hostSwitch: HostSwitch;
+  policyControl: PolicyControl;
   components: readonly Component[];
   metrics: Metrics;
   /** Name of this node in decisions and events. */
@@ -66,6 +68,7 @@ export class AppModule {
         { provide: StoreQueries, useValue: new StoreQueries(parts.store) },
         { provide: JOURNAL, useValue: parts.journal },
         { provide: HOST_SWITCH, useValue: parts.hostSwitch },
+        { provide: POLICY_CONTROL, useValue: parts.policyControl },
         { provide: COMPONENTS, useValue: parts.components },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HOST_NAME, useValue: parts.hostName },

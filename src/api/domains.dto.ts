@@ -18,6 +18,9 @@ export class DomainsQuery extends PageQuery {
   @FlagParameter('Whether it runs, or would start, without what policy asks for.')
   unprotected?: boolean;
 
+  @FlagParameter('Whether it runs without what policy asks for now, and cannot follow before its next start.')
+  stale?: boolean;
+
   @DeviceParameter('A device that it is assigned.')
   device?: string;
 
@@ -89,6 +92,12 @@ export class DomainView implements DomainRecord {
 
   @ApiProperty({ description: 'Whether it runs, or would start, without what policy asks for.' })
   unprotected!: boolean;
+
+  @ApiPropertyOptional({
+    description:
+      'Of a running domain that does not have what policy asks for now: what would bring it up to date.',
+  })
+  stale?: string;
 
   @ApiProperty({ type: [String], description: 'Addresses of its assigned devices.' })
   devices!: string[];

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import type { DomainRecord } from '../store/records.js';
+import { withoutControls } from '../documents/located-yaml.js';
 import { print, printJson } from './output.js';
 import { addLimitOption, addServiceOptions, serviceOf, type ServiceOptions } from './service-options.js';
 import { table } from './table.js';
 
 interface DomainsOptions extends ServiceOptions {
   unprotected?: boolean;
+  stale?: boolean;
   running?: boolean;
   gone?: boolean;
   device?: string;
@@ -19,6 +21,7 @@ export function addDomainsCommand(program: Command): void {
     .command('domains')
     .description('list domains, and whether they have what policy asks for')
     .option('--unprotected', 'only those that run, or would start, without it')
+    .option('--stale', 'only running ones that cannot have what policy asks for now before their next start')
     .option('--running', 'only those that run now')
     .option('--gone', 'also those that neither run nor are defined any more')
     .option('--device <bdf>', 'only those that this device is assigned to')
@@ -28,12 +31,17 @@ export function addDomainsCommand(program: Command): void {
 }
 
 async function listDomains(options: DomainsOptions): Promise<void> {
-  const { unprotected, running, gone, device, text, host, limit } = options;
+  const { unprotected, stale, running, gone, device, text, host, limit } = options;
   const service = await serviceOf(options);
-  const query = { unprotected, active: running, gone, device, text, host };
+  const query = { unprotected, stale, active: running, gone, device, text, host };
   const domains = await service.list<DomainRecord>('/v1/domains', query, limit);
   if (options.json) return printJson(domains);
   if (domains.length === 0) return print('no such domains');
+  if (stale) {
+    return print(
+      domains.map((domain) => `${domain.name}: ${withoutControls(domain.stale ?? '-')}`).join('\n'),
+    );
+  }
   print(
     table(
       ['DOMAIN', 'HOST', 'STATE', 'VERDICT', 'PROTECTED', 'DEVICES', 'INSTANCE'],

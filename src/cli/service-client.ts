@@ -78,6 +78,14 @@ export class ServiceClient {
     return this.json(await this.ask('PUT', path, {}, 'application/json', JSON.stringify(body)), path);
   }
 
+  async post<T>(path: string, body: object = {}): Promise<T> {
+    return this.json(await this.ask('POST', path, {}, 'application/json', JSON.stringify(body)), path);
+  }
+
+  async delete<T>(path: string): Promise<T> {
+    return this.json(await this.ask('DELETE', path, {}, 'application/json'), path);
+  }
+
   /** A list up to `limit` entries, page by page. */
   async list<T>(path: string, query: Query, limit: number): Promise<T[]> {
     const items: T[] = [];

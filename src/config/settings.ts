@@ -31,9 +31,71 @@ export class Settings {
   @IsString()
   policies = `${PACKAGE_ROOT}policies`;
 
-  /** Directory with risk entries (`*.yaml`). */
+  /** Directory with risk entries (`*.yaml`), which those of the policies are added to. */
   @IsString()
   risks = `${PACKAGE_ROOT}policies/risks`;
+
+  /**
+   * Git remote that policies come from: `https://...`, `ssh://...`, `USER@HOST:PATH` or `file:///...`. The directory
+   * `policies` is decided by until its first revision is in force.
+   */
+  @IsOptional()
+  @Matches(/^(https:\/\/|ssh:\/\/|file:\/\/\/|[\w.-]+@[\w.-]+:)[^\s\0]{1,1000}$/, {
+    message: '$property must be an address of https, ssh or file',
+  })
+  policyGit?: string;
+
+  /** A branch, `refs/tags/NAME`, or a commit of 40 hexadecimal digits. */
+  @Matches(/^(?!-)(?!.*\.\.)[\w./-]{1,200}$/, { message: '$property must be a branch, a tag or a commit' })
+  policyRef = 'main';
+
+  /** Folder of the repository that the documents are in; without it its root. */
+  @IsOptional()
+  @Matches(/^(?!.*\.\.)[\w.-]+(\/[\w.-]+){0,15}$/, {
+    message: '$property must be a folder, such as hosts/policies',
+  })
+  policyPath?: string;
+
+  /** Seconds from one look at the policies to the next, 5 to 86400, or 0: only on reload and `wardenctl policy sync`. */
+  @IsWholeNumber(0, 86_400)
+  policyPollSeconds = 60;
+
+  /** SSH signers that commits must be signed by (`ALLOWED SIGNERS` of ssh-keygen). With this, or `policyKeyring`, unsigned commits are refused. */
+  @IsOptional()
+  @IsAbsolutePath()
+  policySigners?: string;
+
+  /** File with GPG public keys that commits must be signed by. */
+  @IsOptional()
+  @IsAbsolutePath()
+  policyKeyring?: string;
+
+  /** Private key to fetch policies with over ssh. */
+  @IsOptional()
+  @IsAbsolutePath()
+  policySshKey?: string;
+
+  /** Host keys to trust when policies are fetched over ssh (`known_hosts`). */
+  @IsOptional()
+  @IsAbsolutePath()
+  policyKnownHosts?: string;
+
+  /** PEM file with the certificates to trust when policies are fetched over https; without it those of the system. */
+  @IsOptional()
+  @IsAbsolutePath()
+  policyCaFile?: string;
+
+  /** File with a bearer token to fetch policies with over https. */
+  @IsOptional()
+  @IsAbsolutePath()
+  policyTokenFile?: string;
+
+  /**
+   * Percent of the domains with assigned devices that a new revision may deny, or give other guest hardware, without
+   * `wardenctl policy approve`: 0 to 100.
+   */
+  @IsWholeNumber(0, 100)
+  policyBrake = 10;
 
   /** Inventory file to decide by; without it the host's own sysfs is read. */
   @IsOptional()

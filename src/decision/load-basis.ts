@@ -35,6 +35,23 @@ export async function loadBasis(settings: Settings, given?: HostCapabilities): P
   };
 }
 
+/** What of the basis is the host's: what `loadBasis` reads, without policies and risk entries. */
+export async function loadHost(
+  settings: Settings,
+): Promise<Pick<LoadedBasis, 'host' | 'inventory' | 'hostMode' | 'node' | 'inventoryProblems'>> {
+  const [host, { inventory, problems }] = await Promise.all([
+    probeHost({ emulator: settings.emulator, sysfs: settings.sysfs, wardenGuard: settings.wardenGuard }),
+    loadInventory(settings),
+  ]);
+  return {
+    host,
+    inventory,
+    hostMode: settings.mode,
+    node: { name: settings.hostName, labels: settings.hostLabels ?? [] },
+    inventoryProblems: problems,
+  };
+}
+
 /** The inventory file where one is configured, the host's sysfs otherwise. */
 export async function loadInventory(
   settings: Settings,

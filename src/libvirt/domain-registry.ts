@@ -83,6 +83,13 @@ export class DomainRegistry {
     return count;
   }
 
+  /** How many domains run without what policy asks for now, and cannot follow before their next start. */
+  get staleRunning(): number {
+    let count = 0;
+    for (const { active, stale } of this.byUuid.values()) if (active && stale !== undefined) count += 1;
+    return count;
+  }
+
   /** Records a change; a domain that was not known begins with it. Nothing is written where nothing differs. */
   change(uuid: string, name: string, change: DomainChange): DomainRecord {
     const key = uuid.toLowerCase();

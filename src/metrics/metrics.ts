@@ -3,6 +3,9 @@ import type { Verdict } from '../decision/decision.js';
 import type { Surface } from '../decision/occasion.js';
 import { HOOK_OPERATIONS, type HookOperation } from '../libvirt/hook/hook-answer.js';
 import { PROXY_OUTCOMES, type ProxyOutcome } from '../libvirt/proxy/call-outcome.js';
+import { EXEMPTION_STATES, exemptionState } from '../policy/exemption-state.js';
+import type { PlacedExemption } from '../policy/policy-set.js';
+import type { PolicyStatus } from '../policy/activation/policy-activation.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
 
 /** What the hook told libvirt. */
@@ -15,6 +18,9 @@ export interface MetricSources {
   unprotectedRunning?: () => number | undefined;
   /** `pending`: entries not yet written; `lost`: entries that never will be, since the start. */
   store?: () => { state: 'ok' | 'away'; pending: number; lost: number };
+  /** Running domains that do not have what policy asks for now. */
+  staleRunning?: () => number | undefined;
+  policy?: () => PolicyStatus & { exemptions: readonly PlacedExemption[] };
   libvirtConnected?: () => boolean;
   mode?: () => Mode;
   /** Whether the kernel guard is attached and answers its test. */
@@ -45,6 +51,11 @@ export class Metrics {
     'guard_gaps_total',
     'Times that the kernel guard was found gone.',
     [],
+  );
+  private readonly policySyncs = this.counter(
+    'policy_sync_total',
+    'Looks at the source of policies, by what they came to: a result, or the reason of a refusal.',
+    ['result'],
   );
   private readonly decideSeconds = new Histogram({
     name: 'vfio_warden_decide_duration_seconds',
@@ -89,8 +100,29 @@ export class Metrics {
     this.guardGaps.inc();
   }
 
+  /** @param result of the look, or the reason of its refusal */
+  policySynced(result: string): void {
+    this.policySyncs.inc({ result });
+  }
+
   /** Says where the gauges come from; each source is given once. */
-  watch({ unprotectedRunning, store, libvirtConnected, mode, guardReady }: MetricSources): void {
+  watch({
+    unprotectedRunning,
+    staleRunning,
+    policy,
+    store,
+    libvirtConnected,
+    mode,
+    guardReady,
+  }: MetricSources): void {
+    if (policy) this.watchPolicy(policy);
+    if (staleRunning) {
+      this.watched(
+        'stale_running_domains',
+        'Running domains that cannot have what policy asks for now before their next start.',
+        staleRunning,
+      );
+    }
     if (unprotectedRunning) {
       this.watched(
         'unprotected_running_domains',
@@ -128,6 +160,37 @@ export class Metrics {
   /** All metrics in the text format. */
   scrape(): Promise<string> {
     return this.registry.metrics();
+  }
+
+  private watchPolicy(read: NonNullable<MetricSources['policy']>): void {
+    const info: Gauge = this.gauge(
+      'policy_info',
+      'Always 1; the labels tell what is in force.',
+      ['revision', 'commit', 'pinned'],
+      () => {
+        info.reset();
+        const { inForce, pinned } = read();
+        if (!inForce) return;
+        const { id: revision, commit = '' } = inForce;
+        info.set({ revision, commit, pinned: String(pinned !== undefined) }, 1);
+      },
+    );
+    this.watched('policy_held', '1 while a revision waits for a person.', () =>
+      Number(read().held !== undefined),
+    );
+    this.watched('policy_last_sync_failed', '1 where the last look at the source was refused.', () =>
+      Number(read().lastSync?.result === 'refused'),
+    );
+    this.watched('policy_last_sync_timestamp_seconds', 'When the source was looked at last.', () => {
+      const { lastSync } = read();
+      return lastSync && Date.parse(lastSync.at) / 1000;
+    });
+    const exemptions: Gauge = this.gauge('exemptions', 'Exemptions by their state.', ['state'], () => {
+      const states = read().exemptions.map((exemption) => exemptionState(exemption, Date.now()));
+      for (const state of EXEMPTION_STATES) {
+        exemptions.set({ state }, states.filter((each) => each === state).length);
+      }
+    });
   }
 
   private watched(name: string, help: string, read: () => number | undefined): void {

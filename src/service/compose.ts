@@ -5,10 +5,19 @@ import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
 import { DecisionRecorder } from '../store/decision-recorder.js';
 import { DecisionService } from '../decision/decision.service.js';
 import { guardRulesOf } from '../decision/guard-rules.js';
-import { loadBasis } from '../decision/load-basis.js';
 import { GuardArming } from '../guard/guard-arming.js';
 import { GuardWatch } from '../guard/guard-watch.js';
 import { GuardProgram } from '../host/guard/guard-program.js';
+import type { DecisionBasis } from '../decision/decision.service.js';
+import { loadHost } from '../decision/load-basis.js';
+import { probeHost } from '../host/probe-host.js';
+import { LocatedError } from '../located-error.js';
+import { PolicyActivation } from '../policy/activation/policy-activation.js';
+import { PolicyThread } from '../policy/activation/policy-thread.js';
+import { RevisionStore } from '../policy/activation/revision-store.js';
+import { compileDirectory } from '../policy/bundle/compile-bundle.js';
+import { SourceRefusal } from '../policy/sources/source-refusal.js';
+import { RiskDatabase } from '../risk/risk-database.js';
 import { FileHostSwitch } from '../host/host-switch.js';
 import { InventoryMemory } from '../host/inventory-memory.js';
 import { DomainRegistry } from '../libvirt/domain-registry.js';
@@ -29,6 +38,8 @@ import { InventoryRefresh } from './inventory-refresh.js';
 import type { Part } from './lifecycle.js';
 import { LibvirtPart } from './libvirt-part.js';
 import { libvirtSockets } from './libvirt-sockets.js';
+import { PolicyPart } from './policy-part.js';
+import { filePin, originOf, pinFile, policyDirectory } from './policy-setup.js';
 import { ProxyPart } from './proxy-part.js';
 import { StorePart } from './store-part.js';
 import { WarmUp } from './warm-up.js';
@@ -48,9 +59,33 @@ export interface Service {
 export async function compose(settings: Settings, logger: Logger): Promise<Service> {
   const { hostName, hookFailure, incoming, proxySocket, stateDirectory } = settings;
   await makeState(stateDirectory, logger);
-  const [loaded, names, version] = await Promise.all([loadBasis(settings), readPciIds(), readVersion()]);
-
   const clock = () => new Date();
+  const activation: PolicyActivation = new PolicyActivation({
+    origin: await originOf(settings),
+    thread: new PolicyThread(),
+    store: new RevisionStore(policyDirectory(settings)),
+    basis: () => decisions.basis,
+    apply: ({ policy, risks }) => {
+      decisions.replace({ policy, risks });
+      reconcileAll();
+    },
+    domains: () => reconciler.documents(),
+    hostdevNetworks: () => networks.names,
+    pin: filePin(pinFile(settings)),
+    brakePercent: settings.policyBrake,
+    tell: (event) => {
+      logger[event.kind === 'policy-activated' ? 'info' : 'warn'](event.detail);
+      journal.event({ host: hostName, at: clock().toISOString(), ...event });
+    },
+    clock,
+  });
+  const [policies, hostBasis, names, version] = await Promise.all([
+    firstPolicies(settings, activation, logger),
+    loadHost(settings),
+    readPciIds(),
+    readVersion(),
+  ]);
+  const loaded = { ...policies, ...hostBasis };
   const storage = new StorePart(settings, logger);
   const { store, journal } = storage;
   const metrics = new Metrics(version);
@@ -100,6 +135,22 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     log: logger,
     clock,
   });
+  const reconcileAll = () => {
+    void reconciler.reconcileAll().catch((error: unknown) => logger.warn({ err: error }, 'not reconciled'));
+  };
+  const policyPart = new PolicyPart({
+    activation,
+    decisions,
+    pinFile: pinFile(settings),
+    pollSeconds: settings.policyPollSeconds,
+    timePassed: () => {
+      logger.info('an exemption or a rollout step began or ended: every domain is decided again');
+      reconcileAll();
+    },
+    counted: ({ result, reason }) => metrics.policySynced(reason ?? result),
+    logger,
+    clock,
+  });
   const hostSwitch = await FileHostSwitch.open({
     file: join(stateDirectory, 'mode'),
     configured: settings.mode,
@@ -118,7 +169,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
           detail,
         });
       }
-      void reconciler.reconcileAll().catch((error: unknown) => logger.warn({ err: error }, 'not reconciled'));
+      reconcileAll();
     },
     onProblem: ({ message }) => logger.error(message),
   });
@@ -178,6 +229,8 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     guardReady: () => guardWatch.ready,
     libvirtConnected: () => libvirt.connected,
     unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
+    staleRunning: () => (libvirt.connected ? registry.staleRunning : undefined),
+    policy: () => ({ ...activation.status(), exemptions: decisions.basis.policy.exemptions ?? [] }),
   });
 
   const hookFile = hookComponent(settings);
@@ -190,8 +243,27 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     switchComponent(hostSwitch),
     guardComponent(guardWatch),
     hookFile,
+    policyPart.component,
   ];
-  const api = { decisions, names, store, journal, hostSwitch, components, metrics, hostName, version };
+  const policyControl = {
+    status: () => activation.status(),
+    sync: () => policyPart.sync(),
+    approve: (key: string, actor: string) => activation.approve(key, actor),
+    pin: (key: string, actor: string) => activation.pin(key, actor),
+    unpin: (actor: string) => activation.unpin(actor),
+  };
+  const api = {
+    decisions,
+    policyControl,
+    names,
+    store,
+    journal,
+    hostSwitch,
+    components,
+    metrics,
+    hostName,
+    version,
+  };
   return {
     parts: [
       storage,
@@ -201,14 +273,17 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       libvirt,
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,
+      policyPart,
       new ApiPart(api, settings, logger),
       new WarmUp(() => decisions.basis),
     ],
     reload: async () => {
       try {
-        const { policy, risks, host } = await loadBasis(settings);
-        decisions.replace({ policy, risks, host });
-        logger.info({ policy: policy.revision.slice(0, 12) }, 'reloaded');
+        decisions.replace({ host: await probeHost(settings) });
+        const { result, reason, detail } = await policyPart.sync();
+        if (result === 'refused') {
+          logger.error(`not reloaded; what was loaded before stays in use: ${reason}: ${detail}`);
+        } else logger.info({ policy: decisions.basis.policy.revision.slice(0, 12), result }, 'reloaded');
         await reconciler.reconcileAll();
       } catch (error) {
         logger.error({ err: error }, 'not reloaded; what was loaded before stays in use');
@@ -216,6 +291,36 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       await inventory.refresh();
     },
   };
+}
+
+/**
+ * What is decided by at first: the last revision that was in force, or what the directory holds. Until a Git remote's first
+ * revision is in force, the directory is what counts.
+ *
+ * @throws LocatedError where there is nothing to decide by
+ */
+async function firstPolicies(
+  settings: Settings,
+  activation: PolicyActivation,
+  logger: Logger,
+): Promise<Pick<DecisionBasis, 'policy' | 'risks'>> {
+  const { revision, problems } = await activation.restore();
+  for (const problem of problems) logger.error(problem);
+  if (revision) {
+    const { record, policy, risks } = revision;
+    logger.info({ commit: record.commit }, `revision ${record.id.slice(0, 12)} is in force, as before`);
+    return { policy, risks };
+  }
+  if (settings.policyGit !== undefined) {
+    const { policy, risks } = await compileDirectory(settings.policies, settings.risks);
+    return { policy, risks: new RiskDatabase(risks) };
+  }
+  try {
+    return await activation.begin();
+  } catch (error) {
+    if (!(error instanceof SourceRefusal)) throw error;
+    throw new LocatedError(error.message, settings.policies, 'Mend it, and start again.');
+  }
 }
 
 /** Tells metrics what became of each call of the hook. */

@@ -48,7 +48,7 @@ export async function findDomain(
 
 /** Lists by name: the rows of domains change, and a list by time would show one twice or not at all. */
 export async function listDomains(kysely: Kysely<Schema>, query: DomainQuery): Promise<Page<DomainRecord>> {
-  const { host, active, present, unprotected, device, text, cursor } = query;
+  const { host, active, present, unprotected, stale, device, text, cursor } = query;
   const rows = await kysely
     .selectFrom('domains')
     .select(['name', 'host', 'uuid', 'body'])
@@ -56,6 +56,7 @@ export async function listDomains(kysely: Kysely<Schema>, query: DomainQuery): P
     .$if(active !== undefined, (select) => select.where('active', '=', Number(active)))
     .$if(present !== undefined, (select) => select.where('present', '=', Number(present)))
     .$if(unprotected !== undefined, (select) => select.where('unprotected', '=', Number(unprotected)))
+    .$if(stale !== undefined, (select) => select.where(staleIs(stale!)))
     .$if(device !== undefined, (select) => select.where(like('devices', `"${device}"`)))
     .$if(text !== undefined, (select) => select.where(like('search', text!.toLowerCase())))
     .$if(cursor !== undefined, (select) => {
@@ -75,6 +76,12 @@ export async function listDomains(kysely: Kysely<Schema>, query: DomainQuery): P
     ({ body }) => JSON.parse(body) as DomainRecord,
     ({ name, host, uuid }) => encodeCursor('domains', [name, host, uuid]),
   );
+}
+
+/** Read from the record itself: few domains of a fleet are stale, and who asks for them asks seldom. */
+function staleIs(stale: boolean) {
+  const isStale = sql<boolean>`${sql.ref('body')} like '%"stale":"%'`;
+  return stale ? isStale : sql<boolean>`not (${isStale})`;
 }
 
 function like(column: 'devices' | 'search', text: string) {

@@ -65,6 +65,12 @@ export const EVENT_KINDS = [
   'guard-gap',
   /** An operator changed something; `actor` says who. */
   'mode-changed',
+  /** A policy revision is in force; what came was refused; it waits for a person; somebody pinned one, or let go of it. */
+  'policy-activated',
+  'policy-refused',
+  'policy-held',
+  'policy-pinned',
+  'policy-unpinned',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -115,6 +121,8 @@ export interface DomainRecord {
   basis?: string;
   /** Whether it runs, or would start, without what policy asks for. */
   unprotected: boolean;
+  /** Of a running domain that does not have what policy asks for now: what would bring it up to date. */
+  stale?: string;
   /** BDFs of its assigned devices. */
   devices: string[];
   /** ISO 8601, UTC: when this record last changed. */

@@ -47,6 +47,8 @@ export interface DomainQuery extends Paging {
   /** Whether it runs or is defined; the records of others are kept for a while, for their past. */
   present?: boolean;
   unprotected?: boolean;
+  /** Whether it runs without what policy asks for now. */
+  stale?: boolean;
   /** BDF. */
   device?: string;
   /** Part of libvirt name, UUID, or what the owner is called: instance name, project id or name, flavor; in any case. */

@@ -12,6 +12,11 @@ import { FileHostSwitch } from '../../src/host/host-switch.js';
 import { Metrics } from '../../src/metrics/metrics.js';
 import { readPciIds } from '../../src/pci/pci-ids-file.js';
 import { readRiskDirectory } from '../../src/risk/risk-loader.js';
+import { PolicyActivation } from '../../src/policy/activation/policy-activation.js';
+import { DirectoryOrigin } from '../../src/policy/activation/policy-origin.js';
+import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
+import { RevisionStore } from '../../src/policy/activation/revision-store.js';
+import { filePin } from '../../src/service/policy-setup.js';
 import { DecisionJournal } from '../../src/store/decision-journal.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
@@ -51,8 +56,23 @@ export async function startService(given: Partial<AppParts> = {}): Promise<TestS
     configured: 'enforce',
     onChange: ({ to }) => decisions.replace({ hostMode: to }),
   });
+  const activation = new PolicyActivation({
+    origin: new DirectoryOrigin('policies', 'policies/risks'),
+    thread: new PolicyThread(),
+    store: new RevisionStore(join(directory, 'policy')),
+    basis: () => decisions.basis,
+    apply: ({ policy, risks }) => decisions.replace({ policy, risks }),
+    domains: async () => [],
+    hostdevNetworks: () => [],
+    pin: filePin(join(directory, 'policy/pin')),
+    brakePercent: 10,
+    tell: () => undefined,
+    clock: () => new Date(),
+  });
+  await activation.restore();
   const parts: AppParts = {
     decisions,
+    policyControl: activation,
     names: await readPciIds(),
     store,
     journal,

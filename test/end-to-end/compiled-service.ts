@@ -19,6 +19,9 @@ export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 /** Below `node_modules`, where the compiled service finds its dependencies. */
 const CACHE = join(REPOSITORY, 'node_modules/.cache/vfio-warden');
 
+/** Of the package that `compiledService` makes: the program of the thread that reads policies. */
+export const POLICY_WORKER = 'dist/policy/activation/policy-worker.js';
+
 /** Milliseconds. */
 const KEPT_MS = 60 * 60 * 1000;
 

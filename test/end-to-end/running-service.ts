@@ -89,6 +89,8 @@ export class RunningService {
         WARDEN_POLICIES: join(REPOSITORY, 'policies/examples'),
         WARDEN_INVENTORY: join(REPOSITORY, 'test/fixtures/inventory/node.json'),
         WARDEN_HOST_NAME: 'node-1',
+        // What is new comes into force at once, whatever it changes.
+        WARDEN_POLICY_BRAKE: '100',
         WARDEN_STATE_DIRECTORY: this.stateDirectory,
         WARDEN_LISTEN: `unix:${this.apiSocket}`,
         WARDEN_PROXY_SOCKET: this.socket,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
-/** `read` asks; `operate` also changes. */
-export const ROLES = ['read', 'operate'] as const;
+/** `read` asks; `operate` also changes; `sync` may only say that there are new policies. */
+export const ROLES = ['read', 'operate', 'sync'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Who sent a request, as far as we can tell. */

@@ -2,6 +2,7 @@ import type { DecideResult } from '../../decision/decide.js';
 import type { Decision } from '../../decision/decision.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import { basisOf, isUnprotected, restrictedPlaces } from '../../decision/protection.js';
+import { whatBringsUpToDate } from './staleness.js';
 import { readDomain } from '../../domain-xml/domain-document.js';
 import { readNovaOwner } from '../../domain-xml/nova-owner.js';
 import type { DomainRecord } from '../../store/records.js';
@@ -41,7 +42,8 @@ export class DomainSurvey {
   async take(client: LibvirtClient, domain: DomainRef, presence: Presence): Promise<Survey> {
     const xml = await client.domainXml(domain, presence.active ? 0 : XML_INACTIVE | XML_SECURE);
     const result = this.decide(domain, xml, presence);
-    const record = this.record(domain, xml, presence, result);
+    const stale = presence.active ? this.staleness(domain, xml, result.decision) : undefined;
+    const record = this.record(domain, xml, presence, result, stale);
     const survey: Survey = { record, decision: result.decision };
     if (!presence.active && result.xml !== xml) survey.redefinition = result.xml;
     return survey;
@@ -69,11 +71,26 @@ export class DomainSurvey {
     return recorder.record(result, { surface: 'reconciler', operation: active ? 'running' : 'defined' });
   }
 
+  /** What would bring a running domain to what policy asks for now; undefined where it has that. */
+  private staleness(domain: DomainRef, xml: string, running: Decision): string | undefined {
+    const { recorder, registry, hostdevNetworks } = this.parts;
+    const { ranRestricted } = registry.pastOf(domain.uuid, domain.name);
+    if (running.devices.length === 0) return undefined;
+    const next = recorder.evaluate({
+      xml,
+      domainState: 'has-run',
+      ranRestricted,
+      hostdevNetworks: hostdevNetworks(),
+    }).decision;
+    return whatBringsUpToDate(running, next, readDomain(xml));
+  }
+
   private record(
     domain: DomainRef,
     xml: string,
     presence: Presence,
     { decision }: DecideResult,
+    stale: string | undefined,
   ): DomainRecord {
     const { registry } = this.parts;
     const known = registry.get(domain.uuid);
@@ -94,6 +111,7 @@ export class DomainSurvey {
       verdict: decision.verdict,
       basis: basisOf(decision),
       unprotected: isUnprotected(decision),
+      stale,
     });
   }
 }

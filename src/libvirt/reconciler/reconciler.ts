@@ -1,5 +1,6 @@
 import type { Decision } from '../../decision/decision.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
+import type { JudgedDomain } from '../../policy/effect/policy-effect.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
 import type { DomainRegistry } from '../domain-registry.js';
@@ -19,6 +20,9 @@ const SETTLE_MS = 100;
 /** `VIR_CONNECT_LIST_DOMAINS_ACTIVE`, `..._PERSISTENT` */
 const LIST_ACTIVE = 1;
 const LIST_PERSISTENT = 4;
+
+/** `VIR_DOMAIN_XML_INACTIVE` */
+const XML_INACTIVE = 2;
 
 /** `virDomainEventType` */
 const LIFECYCLE = { defined: 0, undefined: 1, started: 2, stopped: 5 } as const;
@@ -108,6 +112,29 @@ export class Reconciler {
     }
     registry.markListed();
     log.info(`${all.length} domains reconciled in ${Math.round(performance.now() - startedAt)} ms`);
+  }
+
+  /**
+   * Every domain as its next start finds it, with what is known of its past; undefined while libvirt is away.
+   *
+   * @throws Error where the connection is lost meanwhile
+   */
+  async documents(): Promise<JudgedDomain[] | undefined> {
+    const { client } = this;
+    if (!client) return undefined;
+    const documents: JudgedDomain[] = [];
+    const persistent = new Set((await client.listDomains(LIST_PERSISTENT)).map(({ uuid }) => uuid));
+    for (const domain of await client.listDomains()) {
+      const { name, uuid } = domain;
+      try {
+        const xml = await client.domainXml(domain, persistent.has(uuid) ? XML_INACTIVE : 0);
+        const { state, ranRestricted } = this.parts.registry.pastOf(uuid, name);
+        documents.push({ name, uuid, xml, domainState: state, ranRestricted });
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    }
+    return documents;
   }
 
   private takeEvent(event: DomainEvent): void {

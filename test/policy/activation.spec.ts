@@ -1,0 +1,172 @@
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DirectoryOrigin, GitOrigin } from '../../src/policy/activation/policy-origin.js';
+import { compiledService } from '../end-to-end/compiled-service.js';
+import { GitRemote, policyText } from './git-remote.js';
+import { PolicyNodeStand } from './node.js';
+
+const RISKS = 'policies/risks';
+const ENFORCE = policyText('enforce').replace(
+  '[conventional-bus]',
+  '[conventional-bus]\n      topologyChange: always',
+);
+
+describe('revisions', () => {
+  let remote: GitRemote;
+  let node: PolicyNodeStand;
+
+  beforeAll(() => void compiledService(), 120_000);
+  beforeEach(async () => {
+    remote = new GitRemote();
+    remote.write('policy.yaml', policyText());
+    const origin = new GitOrigin(
+      { url: remote.url, ref: 'main', path: '', access: {}, directory: join(remote.root, 'cache') },
+      RISKS,
+    );
+    node = new PolicyNodeStand('node-1', origin);
+    await node.start();
+  });
+  afterEach(() => {
+    remote.remove();
+    node.remove();
+  });
+
+  it('come into force, name their commit in decisions, and are still there without the remote', async () => {
+    const commit = remote.commit('one');
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
+    expect(node.decide()).toMatchObject({ verdict: 'observed', inputs: { policyCommit: commit } });
+    expect(await node.activation.sync()).toMatchObject({ result: 'unchanged' });
+    rmSync(remote.bare, { recursive: true });
+    await node.start();
+    expect(await node.activation.sync()).toMatchObject({ result: 'refused' });
+    expect(node.decide()).toMatchObject({ verdict: 'observed', inputs: { policyCommit: commit } });
+  });
+
+  it('wait for a person where they would change the hardware of more than a tenth of the domains', async () => {
+    remote.commit('one');
+    await node.activation.sync();
+    remote.write('policy.yaml', ENFORCE);
+    const commit = remote.commit('two');
+    expect(await node.activation.sync()).toMatchObject({ result: 'held' });
+    expect(node.decide().verdict).toBe('observed');
+    await node.start();
+    const { held } = node.activation.status();
+    expect(held).toMatchObject({ commit, domains: 1, disruptive: 1, examples: [{ domain: 'vm' }] });
+    await expect(node.activation.approve('0123456789', 'test')).rejects.toThrow('that waits');
+    expect(await node.activation.approve(commit.slice(0, 10), 'test')).toMatchObject({ result: 'activated' });
+    expect(node.decide().verdict).toBe('restricted');
+    expect(node.events.map(({ kind }) => kind)).toContain('policy-held');
+  });
+
+  it('wait while it is not known what they would change', async () => {
+    remote.commit('one');
+    node.domains = undefined;
+    expect(await node.activation.sync()).toMatchObject({ result: 'waiting' });
+  });
+
+  it('are undone by one word, whatever the remote says', async () => {
+    remote.commit('one');
+    await node.activation.sync();
+    node.domains![0]!.domainState = 'has-run';
+    remote.write('policy.yaml', policyText('off').replace(/require.*\n.*\n/, ''));
+    remote.commit('two');
+    await node.activation.sync();
+    expect(node.decide().verdict).toBe('unrestricted');
+    expect(await node.activation.pin('previous', 'test')).toMatchObject({ result: 'activated' });
+    expect(node.decide().verdict).toBe('observed');
+    expect(await node.activation.sync()).toMatchObject({ result: 'pinned' });
+    await node.start();
+    expect(node.decide().verdict).toBe('observed');
+    expect(await node.activation.unpin('test')).toMatchObject({ result: 'activated' });
+    expect(node.decide().verdict).toBe('unrestricted');
+  });
+
+  it.each<[string, () => void, string, RegExp]>([
+    ['not YAML', () => remote.write('policy.yaml', 'a: [b'), 'invalid', /policy\.yaml:1/],
+    [
+      'a bomb of aliases',
+      () => remote.write('policy.yaml', 'a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n'),
+      'invalid',
+      /aliases are not accepted/,
+    ],
+    ['a field twice', () => remote.write('policy.yaml', `${policyText()}kind: Policy\n`), 'invalid', /twice/],
+    [
+      'a document of 10 MiB',
+      () => remote.write('policy.yaml', '#'.repeat(10 << 20)),
+      'invalid',
+      /larger than/,
+    ],
+    ['a link to outside', () => remote.link('policy.yaml', '/etc/passwd'), 'leads-outside', /symbolic link/],
+    [
+      'a folder that is a link',
+      () => remote.link('risks', '/etc'),
+      'leads-outside',
+      /risks is a symbolic link/,
+    ],
+    [
+      'a test that fails',
+      () => {
+        remote.write(
+          'tests/t.yaml',
+          'apiVersion: vfio-warden.dev/v1\nkind: PolicyTest\nmetadata: { name: t }\nspec:\n  at: 2026-11-26\n' +
+            "  inventory: '{}'\n  cases: [{ name: c, domain: <domain/>, expect: { verdict: denied } }]\n",
+        );
+      },
+      'tests-failed',
+      /t: c:/,
+    ],
+  ])('are refused with %s, and the last one stays', async (_, change, reason, detail) => {
+    remote.commit('one');
+    await node.activation.sync();
+    change();
+    remote.commit('two');
+    const outcome = await node.activation.sync();
+    expect(outcome).toMatchObject({ result: 'refused', reason });
+    expect(outcome.detail).toMatch(detail);
+    expect(node.decide().verdict).toBe('observed');
+    expect(await node.activation.sync()).toMatchObject({ result: 'refused', reason });
+  });
+
+  it('are read without running anything of theirs', async () => {
+    const trace = join(remote.root, 'ran');
+    remote.write('.gitattributes', '*.yaml filter=evil export-ignore\n');
+    remote.write('.gitmodules', '[submodule "x"]\n  path = x\n  url = /etc\n');
+    remote.write('hooks/post-checkout', `#!/bin/sh\ntouch ${trace}\n`);
+    remote.write('.gitconfig', `[core]\n  fsmonitor = touch ${trace}\n`);
+    remote.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},x`);
+    remote.commit('one');
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
+    expect(readdirSync(remote.root)).not.toContain('ran');
+    expect(node.decide().verdict).toBe('observed');
+  });
+});
+
+describe('a directory', () => {
+  const root = mkdtempSync(join(tmpdir(), 'warden-mount-'));
+
+  it('may be swapped by a symbolic link, as Kubernetes mounts a ConfigMap', async () => {
+    const publish = (version: string, text: string) => {
+      mkdirSync(join(root, version));
+      writeFileSync(join(root, version, 'policy.yaml'), text);
+      symlinkSync(version, join(root, '..data_tmp'));
+      renameSync(join(root, '..data_tmp'), join(root, '..data'));
+    };
+    publish('..2026_1', policyText());
+    symlinkSync('..data/policy.yaml', join(root, 'policy.yaml'));
+    const node = new PolicyNodeStand('node-1', new DirectoryOrigin(root, RISKS));
+    await node.start();
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
+    expect(node.decide().verdict).toBe('observed');
+    publish('..2026_2', policyText('off').replace(/require.*\n.*\n/, ''));
+    rmSync(join(root, '..2026_1'), { recursive: true });
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
+    expect(node.decide().verdict).toBe('unrestricted');
+    rmSync(join(root, '..2026_2'), { recursive: true });
+    expect(await node.activation.sync()).toMatchObject({ result: 'refused', reason: 'unreadable' });
+    expect(node.decide().verdict).toBe('unrestricted');
+    node.remove();
+    rmSync(root, { recursive: true });
+  });
+});
