@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # python3-libvirt and python3-lxml are used by tests only: they ask the real libvirt and libxml2.
 packages="qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt python3-lxml
-  pci.ids curl jq gcc g++ make python3 git"
+  pci.ids curl jq gcc g++ make python3 git openssh-client"
 missing=""
 for package in $packages "$@"; do
 	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

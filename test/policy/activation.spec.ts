@@ -8,10 +8,7 @@ import { GitRemote, policyText } from './git-remote.js';
 import { PolicyNodeStand } from './node.js';
 
 const RISKS = 'policies/risks';
-const ENFORCE = policyText('enforce').replace(
-  '[conventional-bus]',
-  '[conventional-bus]\n      topologyChange: always',
-);
+const ENFORCE = policyText('enforce');
 
 describe('revisions', () => {
   let remote: GitRemote;

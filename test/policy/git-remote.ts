@@ -12,6 +12,7 @@ spec:
       mode: ${mode}
       require: [unassigned-extended]
       mitigations: [conventional-bus]
+      topologyChange: always
 `;
 
 /** A policy document that anybody could have written. */
