@@ -39,6 +39,7 @@ describe('the description of the API', () => {
 
   it('has every route', () => {
     expect(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).toSorted()).toEqual([
+      'DELETE /v1/policies/pin',
       'GET /healthz',
       'GET /metrics',
       'GET /readyz',
@@ -53,9 +54,14 @@ describe('the description of the API', () => {
       'GET /v1/events',
       'GET /v1/host',
       'GET /v1/policies',
+      'GET /v1/policies/exemptions',
+      'GET /v1/policies/status',
       'GET /v1/risks',
       'POST /v1/evaluate',
+      'POST /v1/policies/approve',
+      'POST /v1/policies/sync',
       'PUT /v1/host/mode',
+      'PUT /v1/policies/pin',
     ]);
   });
 
