@@ -67,7 +67,7 @@ describe('revisions', () => {
     remote.commit('one');
     await node.activation.sync();
     node.domains![0]!.domainState = 'has-run';
-    remote.write('policy.yaml', policyText('off').replace(/require.*\n.*\n/, ''));
+    remote.write('policy.yaml', policyText('off'));
     remote.commit('two');
     await node.activation.sync();
     expect(node.decide().verdict).toBe('unrestricted');
@@ -156,7 +156,7 @@ describe('a directory', () => {
     await node.start();
     expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
     expect(node.decide().verdict).toBe('observed');
-    publish('..2026_2', policyText('off').replace(/require.*\n.*\n/, ''));
+    publish('..2026_2', policyText('off'));
     rmSync(join(root, '..2026_1'), { recursive: true });
     expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
     expect(node.decide().verdict).toBe('unrestricted');
