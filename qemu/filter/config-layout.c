@@ -243,6 +243,9 @@ static void assign_extended(uint8_t *assigned, const ConfigSpace *space)
         if (header == 0) {
             return;
         }
+        if ((id == EXTENDED_VNDR || id == EXTENDED_DVSEC) && length < 4) {
+            return; /* shorter than its header, whose pointer is not to be had */
+        }
         if (id == EXTENDED_DVSEC) {
             dvsec = dvsec || kept_pointers;
             length = dvsec ? length : 0;

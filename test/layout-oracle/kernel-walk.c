@@ -209,8 +209,10 @@ static void compare_filter(struct vfio_pci_core_device *vdev, u32 *differing, u3
 			continue;
 		if (kernels && i >= 0x100 && i < 0x104 && !memcmp(presented + 0x100, "\0\0\0", 4))
 			(*placeholder)++;
-		else
+		else if (assigned[i])
 			(*differing)++;
+		else
+			(*placeholder)++;
 	}
 }
 

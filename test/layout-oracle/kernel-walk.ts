@@ -28,9 +28,10 @@ export interface KernelAnswer {
   conflicts: number;
   /** Bytes that the kernel wrote behind its map. */
   overrun: number;
-  /** Bytes of which the filter's C code (`qemu/filter/config-layout.c`) says otherwise than the map. */
+  /** Bytes that the filter's C code (`qemu/filter/config-layout.c`) takes for assigned though they are raw. */
   filterDiffering: number;
-  /** Bytes of a placeholder at 0x100 that nothing follows: vfio presents zeros, so the C code counts them as unassigned. */
+  /** Bytes that the C code counts as unassigned though they are not: of a placeholder at 0x100 that nothing follows (vfio
+   * presents zeros), or behind a vendor-specific capability that is shorter than its header. */
   filterStricter: number;
   /** `pci_config_map`, `size` bytes; all 0xff where refused. */
   map: Uint8Array;

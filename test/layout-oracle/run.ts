@@ -102,8 +102,8 @@ async function checkKernel(source: KernelSource, seed: number, spaces: number): 
     `  of them ${tally.written} bytes also by experiment: a guest's write through the kernel's own code`,
   );
   console.log(
-    `  the filter's C code: ${tally.filterDiffering} bytes differ; ${tally.filterStricter} bytes of placeholders ` +
-      'at 0x100 count as unassigned, since vfio presents zeros there',
+    `  the filter's C code: ${tally.filterDiffering} bytes assigned that are raw; ${tally.filterStricter} bytes ` +
+      'unassigned that are not: placeholders at 0x100 that vfio presents as zeros, and what follows a broken header',
   );
   printExamples(tally);
   if (tally.refusalDiffers > 0) console.log(`  ${tally.refusalDiffers} spaces that only one side refuses`);
