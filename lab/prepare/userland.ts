@@ -36,6 +36,8 @@ export async function prepareUserland(suite: string, say: (text: string) => void
     if (mirror === undefined) throw new Error("this machine's sources name no Debian mirror");
     await runCommand('mmdebstrap', [
       ...['--variant=minbase', '--mode=root', `--include=${PACKAGES.join(',')}`],
+      // The newest suite is signed for a week at a time, and a mirror may be older.
+      '--aptopt=Acquire::Check-Valid-Until "false"',
       ...['--aptopt=APT::Install-Recommends "false"', suite, path, mirror.split(' ')[0]!],
     ]);
   });
