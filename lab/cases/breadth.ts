@@ -14,7 +14,11 @@ export default [
       const observations: Observation[] = [];
       const seen: string[] = [];
       const columns: Column[] = [];
-      for (const mechanism of mechanisms) {
+      // What nothing restricts comes first: a mechanism of the kernel may stay on for all that comes after it.
+      const unrestrictedFirst = mechanisms.toSorted(
+        (a, b) => Number(b.column === 'none') - Number(a.column === 'none'),
+      );
+      for (const mechanism of unrestrictedFirst) {
         const missing = await mechanism.missing?.(host);
         if (missing !== undefined) {
           seen.push(`${mechanism.column}: not run: ${missing}`);
