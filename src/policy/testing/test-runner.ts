@@ -83,7 +83,7 @@ async function runCase(
   result.failures.push(...differences(expect, decision));
   if (expect.explanationFile === undefined) return;
   const path = pathBeside(test, expect.explanationFile);
-  const text = timeless(explain(decision));
+  const text = timeless(explain(decision), rootOf(test));
   result.explanation = { path, text };
   const golden = await orProblem(() => parts.readFile(path));
   if (golden instanceof LocatedError) result.failures.push(golden.message);
@@ -138,9 +138,22 @@ function compareSets(
   compare(failures, what, words(expected), words(got));
 }
 
-/** Ids and revisions of a decision change with every edit of a policy; what a reviewer reads is the rest. */
-function timeless(explanation: string): string {
+/** Where the bundle is on this machine, as messages name its files; empty where they are named from the bundle on. */
+function rootOf({ file, path }: PlacedTest): string {
+  return file.endsWith(path) ? file.slice(0, -path.length) : '';
+}
+
+/**
+ * Ids and revisions of a decision change with every edit of a policy, and a bundle is not in the same place everywhere; what a
+ * reviewer reads is the rest.
+ */
+function timeless(explanation: string, root: string): string {
+  // A name of a file stands behind a blank or a parenthesis.
   return explanation
+    .split(` ${root}`)
+    .join(' ')
+    .split(`(${root}`)
+    .join('(')
     .split('\n')
     .filter((line) => !/^ {2}(decision wd-|policy [0-9a-f]{12})/.test(line))
     .join('\n');
