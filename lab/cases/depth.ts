@@ -62,7 +62,7 @@ async function withGuest(
     domainXml({ name, devices, ...LinuxGuest.boots(host, name) }),
   );
   await host.virsh(['define', `/tmp/${name}.xml`]);
-  await host.virsh(['start', name]);
+  await host.start(name);
   const guest = new LinuxGuest(host, name);
   try {
     await guest.booted();

@@ -153,7 +153,7 @@ async function attack(
     domainXml({ name, devices: [facts], qemuArguments: PausedGuest.qemuArguments(name) }),
   );
   await host.virsh(['define', `/tmp/${name}.xml`], uri);
-  await host.virsh(['start', '--paused', name], uri);
+  await host.start(name, { paused: true, uri });
   const guest = await PausedGuest.of(host, name, uri);
   const hardware = new BadHardware(
     host.machine,

@@ -15,7 +15,7 @@ export async function deviceStillWorks(
     domainXml({ name, devices: nvme, ...LinuxGuest.boots(host, name) }),
   );
   await host.virsh(['define', `/tmp/${name}.xml`]);
-  await host.virsh(['start', name]);
+  await host.start(name);
   try {
     const guest = new LinuxGuest(host, name);
     await guest.booted();

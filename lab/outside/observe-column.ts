@@ -32,7 +32,7 @@ export async function observeColumn(
   const xml = domainXml({ name, devices, qemuArguments: PausedGuest.qemuArguments(name) });
   await host.agent.writeFile(`/tmp/${name}.xml`, xml);
   await host.virsh(['define', `/tmp/${name}.xml`]);
-  await host.virsh(['start', '--paused', name]);
+  await host.start(name, { paused: true });
   try {
     await expectPlanned(host, name, mitigations);
     const guest = await PausedGuest.of(host, name);
