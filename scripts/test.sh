@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 # For tests only: a PostgreSQL server, promtool, what looks at scripts and units, and what compiles the kernel guard.
-scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps gnupg openssh-client \
+scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps gnupg openssh-client socat \
   clang clang-format bpftool libbpf-dev libjson-c-dev
 # Where it cannot be had, its tests say so and are skipped.
 scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt daemons here" >&2
