@@ -1,3 +1,5 @@
+import { COVERAGE } from '../../src/mitigation/coverage.js';
+import type { MechanismColumn } from '../../src/mitigation/mechanism.js';
 import { compare } from '../evidence/compare.js';
 import type { Column, Observation } from '../evidence/observation.js';
 import { observeColumn } from '../outside/observe-column.js';
@@ -32,6 +34,11 @@ export default [
         } catch (error) {
           // The other columns are worth seeing all the same.
           notRun.push(`${mechanism.column}: ${(error as Error).message}`);
+        }
+      }
+      for (const column of Object.keys(COVERAGE.reset) as MechanismColumn[]) {
+        if (!mechanisms.some((mechanism) => mechanism.column === column)) {
+          seen.push(`${column}: claimed, and not seen: the lab has no such mechanism yet`);
         }
       }
       const { cells, failures, notes } = compare(observations, columns);

@@ -34,11 +34,6 @@ export class Agent {
     return agent;
   }
 
-  /** Whether the host has ended. */
-  get gone(): boolean {
-    return this.#gone !== undefined;
-  }
-
   /** @param timeout seconds */
   async exec(argv: readonly string[], options: { stdin?: string; timeout?: number } = {}): Promise<Finished> {
     const { timeout = 120, stdin } = options;

@@ -11,10 +11,6 @@ export interface HardwareOptions {
   project: string;
   /** Each gets a root port of its own. */
   devices: readonly LabDevice[];
-  /** More of the host's kernel command line. */
-  kernelArguments?: string;
-  /** Trace events of the outer QEMU besides `pci_cfg_write`. */
-  trace?: readonly string[];
 }
 
 /** What the outer QEMU is started with. */
@@ -55,7 +51,7 @@ const SLOW_LINK = 'x-speed=2_5,x-width=1';
 
 /** Puts the hardware of a lab host together: an IOMMU, a root port a device, and where it boots from. */
 export async function hardwareOf(options: HardwareOptions, directory: string): Promise<Hardware> {
-  const { kernel, userland, project, devices, kernelArguments = '', trace = [] } = options;
+  const { kernel, userland, project, devices } = options;
   const file = (name: keyof typeof FILES) => join(directory, FILES[name]);
   const { players, arguments: deviceArguments } = await plugIn(devices, directory);
   return {
@@ -66,15 +62,14 @@ export async function hardwareOf(options: HardwareOptions, directory: string): P
       ...['-machine', 'q35,kernel-irqchip=split,memory-backend=memory'],
       ...['-nodefaults', '-nographic', '-no-reboot', '-serial', `file:${file('console')}`],
       ...['-kernel', kernel.image, '-initrd', kernel.hostInitramfs],
-      ...['-append', [...KERNEL_ARGUMENTS, `lab.project=${project}`, kernelArguments].join(' ').trim()],
+      ...['-append', [...KERNEL_ARGUMENTS, `lab.project=${project}`].join(' ')],
       ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
       ...[...share('userland', userland), ...share('machine', '/'), ...share('kernel', kernel.modules)],
       ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${file('agent')}`],
       ...['-device', 'virtserialport,chardev=agent,name=agent'],
       ...['-chardev', `socket,id=monitor,path=${file('monitor')}`, '-mon', 'chardev=monitor,mode=control'],
       ...deviceArguments,
-      ...['pci_cfg_write', ...trace].flatMap((event) => ['-trace', event]),
-      ...['-D', file('trace')],
+      ...['-trace', 'pci_cfg_write', '-D', file('trace')],
     ],
   };
 }

@@ -28,8 +28,6 @@ export interface LabHostOptions extends HardwareOptions {
   name: string;
   /** Policy documents of the host's vfio-warden; without them vfio-warden is not installed. */
   policies?: Record<string, unknown>[];
-  /** More settings of the service. */
-  settings?: Record<string, unknown>;
 }
 
 /** A host as a cloud has them: Linux, libvirt, QEMU, and vfio-warden with its hook in front of them. */
@@ -151,7 +149,6 @@ export class LabHost {
       policies: '/etc/vfio-warden/policies',
       proxySocketGroup: 'root',
       hostName: 'lab',
-      ...this.options.settings,
     };
     await agent.writeFile('/etc/vfio-warden/config.yaml', stringify(settings));
     await agent.writeFile(
