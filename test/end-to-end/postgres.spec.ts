@@ -39,9 +39,14 @@ describe.skipIf(missing !== undefined)('two nodes with one PostgreSQL', () => {
     async (index) => {
       const service = services[index]!;
       const decisions = () => service.list<DecisionSummary>('/v1/decisions?domain=vm');
-      await service.until('both have written', async () => (await decisions()).length === 2);
+      const written = () => service.list<DomainRecord>('/v1/domains');
+      // A domain's record is written after its decision.
+      await service.until(
+        'both have written',
+        async () => (await decisions()).length === 2 && (await written()).length === 2,
+      );
       expect((await decisions()).map(({ host }) => host).toSorted()).toEqual([...NODES]);
-      const domains = await service.list<DomainRecord>('/v1/domains');
+      const domains = await written();
       expect(domains.map(({ host, name }) => [host, name]).toSorted()).toEqual(
         NODES.map((node) => [node, 'vm']),
       );
