@@ -10,6 +10,8 @@ export interface LabDevice {
   id: string;
   /** Which exposures it is here for. */
   purpose: string;
+  /** Whether it is the virtual function that the host makes of an SR-IOV device, and not the device itself. */
+  virtualFunction?: boolean;
   /** Arguments of the outer QEMU; `$PORT` is the root port that the device gets, `$DIR` a directory for its files. */
   arguments: readonly string[];
   /** MiB of the empty disk `$DIR/NAME.img` that the device uses. */

@@ -43,7 +43,8 @@ class VitalProductData implements RemoteFunction {
     space.set([0x13, VPD, 6, 0x03, 0, 0], AF); // PCI_CAP_ID_AF, length, TP and FLR
     space.set([0x03, SSVID], VPD);
     space.set([0x0d, VNDR, 0, 0, 0x34, 0x12, 0x01, 0x00], SSVID);
-    space.set([0x09, 0x00, 16], VNDR);
+    // Two bytes of its last four belong to nobody: an access to all four spans both.
+    space.set([0x09, 0x00, 14], VNDR);
     this.#writable.fill(0xff, 0x80);
     this.#writable.fill(0xff, VNDR + 3, VNDR + 16);
     this.#writable.set([0x47, 0x05], 0x04);

@@ -31,6 +31,7 @@ export function domainXml({
   return `<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>${name}</name>
   <memory unit='MiB'>${memory}</memory>
+  <features><acpi/></features>
   <os><type arch='x86_64' machine='q35'>hvm</type>${os}</os>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>

@@ -94,6 +94,15 @@ export class LabHost {
     return JSON.parse(answer) as unknown;
   }
 
+  /** Sets the host's switch. */
+  async turn(mode: 'off' | 'observe' | 'enforce'): Promise<void> {
+    await this.agent.run([
+      ...['curl', '-sSf', '--unix-socket', '/run/vfio-warden/api.sock', '-X', 'PUT'],
+      ...['-H', 'content-type: application/json', '-d', JSON.stringify({ mode })],
+      'http://localhost/v1/host/mode',
+    ]);
+  }
+
   async serviceLog(): Promise<string> {
     return (await this.agent.exec(['cat', '/var/log/vfio-warden.log'])).out;
   }

@@ -1,6 +1,19 @@
-import { EXPOSURE_NAMES } from '../../src/risk/exposure.js';
+import { EXPOSURE_NAMES, type Exposure } from '../../src/risk/exposure.js';
 import { MECHANISMS } from '../../src/mitigation/mechanism.js';
+import type { Column } from '../evidence/observation.js';
 import type { LabMechanism } from '../mechanisms/lab-mechanism.js';
+
+/** What needs no rule for a device: a vendor's own registers stay open. */
+const CLOSED_BY_STANDARD: readonly Exposure[] = [
+  'unassigned-extended',
+  'unassigned-legacy',
+  'hidden-capability',
+];
+
+/** The domain that shows a column's mechanism in other circumstances. */
+export function circumstancesDomain(column: Column): string {
+  return `lab-circumstances-${column}`;
+}
 
 /** A policy with a rule for each column: the domain of that name is to have every exposure closed by that mechanism. */
 export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, unknown> {
@@ -11,6 +24,9 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
     spec: {
       rules: [
         ...mechanisms.map(({ column, mitigations }) => ruleFor(`lab-${column}`, mitigations)),
+        ...mechanisms.map(({ column, mitigations }) =>
+          ruleFor(circumstancesDomain(column), mitigations, CLOSED_BY_STANDARD),
+        ),
         // Whatever the host has, the least disruptive first.
         ruleFor(
           'lab-*',
@@ -22,7 +38,11 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
 }
 
 /** @param domain name of the domain that the rule is for, `*` for any characters */
-export function ruleFor(domain: string, mitigations: readonly string[]): Record<string, unknown> {
+export function ruleFor(
+  domain: string,
+  mitigations: readonly string[],
+  required: readonly Exposure[] = EXPOSURE_NAMES,
+): Record<string, unknown> {
   const match = { domains: [{ name: domain }] };
   const name = domain.replaceAll('*', 'any');
   if (mitigations.length === 0) return { name, match, mode: 'off' };
@@ -30,7 +50,7 @@ export function ruleFor(domain: string, mitigations: readonly string[]): Record<
     name,
     match,
     mode: 'enforce',
-    require: EXPOSURE_NAMES,
+    require: required,
     mitigations,
     topologyChange: 'always',
     uncovered: 'warn',

@@ -136,7 +136,11 @@ function shifted(write: ConfigWrite, offset: number): number {
 }
 
 /** Only what vfio-warden has planned and done is observed: a column must not owe its cells to something else. */
-async function expectPlanned(host: LabHost, name: string, mitigations: readonly string[]): Promise<void> {
+export async function expectPlanned(
+  host: LabHost,
+  name: string,
+  mitigations: readonly string[],
+): Promise<void> {
   const { record } = (await host.api(`/v1/domains/${name}/explanation`)) as {
     record?: { decision: Pick<Decision, 'devices'> };
   };

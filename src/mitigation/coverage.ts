@@ -32,14 +32,14 @@ export const COVERAGE: Record<CoverageRow, Record<MechanismColumn, Coverage>> = 
   'bar-mmio': row('no', 'no', 'no', 'no', 'no', 'no'),
 };
 
-function row(
-  guard: Coverage,
-  parameters: Coverage,
-  property: Coverage,
-  preload: Coverage,
-  bus: Coverage,
-  i440fx: Coverage,
-): Record<MechanismColumn, Coverage> {
+function row<T>(
+  guard: T,
+  parameters: T,
+  property: T,
+  preload: T,
+  bus: T,
+  i440fx: T,
+): Record<MechanismColumn, T> {
   return {
     'kernel-guard': guard,
     'kernel-parameters': parameters,
@@ -49,6 +49,29 @@ function row(
     i440fx,
   };
 }
+
+/** A device that came, or a mechanism that was switched on, after its VM had started. */
+export type Circumstance = 'hot-plugged' | 'already-running';
+
+/** Whether what a mechanism closes by its standard behaviour is closed in these circumstances, too. */
+export const REACH: Record<Circumstance, Record<MechanismColumn, boolean>> = {
+  // A bus reaches what is put behind its bridge; a preloaded library is there if the VM started with it.
+  'hot-plugged': row(true, true, true, true, true, true),
+  'already-running': row(true, true, false, false, false, false),
+};
+
+/**
+ * What becomes of an access to closed and other bytes at once: dropped as a `whole`, or `cut` so that the other bytes
+ * arrive. A topology closes no part of a dword, so it has no such accesses.
+ */
+export const SPANNING: Record<MechanismColumn, 'whole' | 'cut' | 'none'> = row(
+  'whole',
+  'cut',
+  'cut',
+  'whole',
+  'none',
+  'none',
+);
 
 /** Where in config space an exposure of one device lies; a device whose layout is unknown has both parts. */
 export interface ExposureParts {
