@@ -1,6 +1,8 @@
 import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import * as transformerPackage from 'class-transformer';
+import * as validatorPackage from 'class-validator';
 import type { NextFunction, Request, Response } from 'express';
 import { authenticate } from './api/access/authenticate.js';
 import { describeApi } from './api/openapi.js';
@@ -22,7 +24,9 @@ export async function createApp(parts: AppParts): Promise<NestExpressApplication
   app.use(protectAnswers);
   app.use(authenticate(parts.tokens));
   app.useBodyParser('json', { limit: BODY_LIMIT });
-  app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+  const strictly = { whitelist: true, forbidNonWhitelisted: true, transform: true };
+  // Named, since what Nest would import by itself is not bundled as what the decorators are of.
+  app.useGlobalPipes(new ValidationPipe({ ...strictly, transformerPackage, validatorPackage }));
   app.useGlobalFilters(new ProblemDetailsFilter());
   describeApi(app, parts.version);
   return app;

@@ -1,6 +1,8 @@
 import { plainToInstance } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, validateSync } from 'class-validator';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FILTER_LIBRARY } from '../mitigation/qemu-config-filter.js';
 import { IsWholeNumber } from '../documents/whole-number.js';
@@ -15,8 +17,13 @@ import {
   IsSwitch,
 } from './setting-constraints.js';
 
-/** The package's own folder, where the shipped policies and risk entries are. */
-export const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** The package's own folder with a slash at its end, where the shipped policies and risk entries are. */
+export const PACKAGE_ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
+
+/** Sources, compiled modules and bundles lie at different depths in it. */
+function packageRoot(directory: string): string {
+  return existsSync(join(directory, 'package.json')) ? `${directory}/` : packageRoot(dirname(directory));
+}
 
 export const FAILURE_MODES = ['closed', 'open'] as const;
 /** What a surface does with a domain that has assigned devices when it cannot decide: refuse it, or let it pass. */

@@ -62,7 +62,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
   const clock = () => new Date();
   const activation: PolicyActivation = new PolicyActivation({
     origin: await originOf(settings),
-    thread: new PolicyThread(),
+    thread: new PolicyThread(join(PACKAGE_ROOT, 'dist/policy/activation/policy-worker.js')),
     store: new RevisionStore(policyDirectory(settings)),
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => {

@@ -58,7 +58,7 @@ export async function startService(given: Partial<AppParts> = {}): Promise<TestS
   });
   const activation = new PolicyActivation({
     origin: new DirectoryOrigin('policies', 'policies/risks'),
-    thread: new PolicyThread(),
+    thread: new PolicyThread('never started'),
     store: new RevisionStore(join(directory, 'policy')),
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => decisions.replace({ policy, risks }),

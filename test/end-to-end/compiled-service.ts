@@ -22,6 +22,12 @@ const CACHE = join(REPOSITORY, 'node_modules/.cache/vfio-warden');
 /** Of the package that `compiledService` makes: the program of the thread that reads policies. */
 export const POLICY_WORKER = 'dist/policy/activation/policy-worker.js';
 
+/** What the result depends on beside the sources. */
+const CONFIGURATION = [
+  ...['package.json', 'tsconfig.json', 'tsconfig.build.json'],
+  ...['scripts/build.sh', 'scripts/bundle.mjs'],
+];
+
 /** Milliseconds. */
 const KEPT_MS = 60 * 60 * 1000;
 
@@ -46,11 +52,7 @@ function compile(): string {
   const draft = mkdtempSync(join(CACHE, 'draft-'));
   try {
     // Types are the linter's to check.
-    const command = ['tsc', '-p', 'tsconfig.build.json', '--noCheck', '--outDir', join(draft, 'dist')];
-    execFileSync(join(REPOSITORY, 'node_modules/.bin', command[0]!), command.slice(1), {
-      cwd: REPOSITORY,
-      stdio: 'pipe',
-    });
+    execFileSync(join(REPOSITORY, 'scripts/build.sh'), [join(draft, 'dist'), '--noCheck'], { stdio: 'pipe' });
     copyFileSync(join(REPOSITORY, 'package.json'), join(draft, 'package.json'));
     symlinkSync(join(REPOSITORY, 'policies'), join(draft, 'policies'));
     renameSync(draft, root);
@@ -79,7 +81,6 @@ function digestOfSources(): string {
     file.endsWith('.ts'),
   );
   for (const file of files.toSorted()) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
-  for (const file of ['package.json', 'tsconfig.json', 'tsconfig.build.json'])
-    hash.update(readFileSync(join(REPOSITORY, file)));
+  for (const file of CONFIGURATION) hash.update(readFileSync(join(REPOSITORY, file)));
   return hash.digest('hex').slice(0, 16);
 }

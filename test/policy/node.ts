@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { DecisionService } from '../../src/decision/decision.service.js';
 import { UNPROBED_HOST } from '../../src/host/host-capabilities.js';
 import {
@@ -47,7 +46,7 @@ export class PolicyNodeStand {
     });
     this.activation = new PolicyActivation({
       origin: this.origin,
-      thread: new PolicyThread(pathToFileURL(join(compiledService(), POLICY_WORKER))),
+      thread: new PolicyThread(join(compiledService(), POLICY_WORKER)),
       store: new RevisionStore(join(this.directory, 'policy')),
       basis: () => this.decisions.basis,
       apply: ({ policy, risks }) => this.decisions.replace({ policy, risks }),

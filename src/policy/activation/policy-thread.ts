@@ -26,7 +26,8 @@ export interface ReadyRevision {
 /** Reads revisions in a thread of its own. */
 export class PolicyThread {
   /** @param file the compiled program of the thread, where it is not the one beside this file */
-  constructor(private readonly file = new URL('./policy-worker.js', import.meta.url)) {}
+  /** @param program the compiled `policy-worker.ts` */
+  constructor(private readonly program: string) {}
 
   /** @throws SourceRefusal with all problems, a line each */
   async run(job: PolicyJob): Promise<ReadyRevision> {
@@ -87,6 +88,6 @@ export class PolicyThread {
 
   private start(workerData: PolicyJob): Worker {
     const resourceLimits = { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: 16 };
-    return new Worker(this.file, { workerData, resourceLimits });
+    return new Worker(this.program, { workerData, resourceLimits });
   }
 }
