@@ -43,12 +43,12 @@ export class Settings {
   risks = `${PACKAGE_ROOT}policies/risks`;
 
   /**
-   * Git remote that policies come from: `https://...`, `ssh://...`, `USER@HOST:PATH` or `file:///...`. The directory
-   * `policies` is decided by until its first revision is in force.
+   * Git remote that policies come from: `https://...`, `ssh://...`, `USER@HOST:PATH` or `file:///...`, without a password.
+   * The directory `policies` is decided by until its first revision is in force.
    */
   @IsOptional()
-  @Matches(/^(https:\/\/|ssh:\/\/|file:\/\/\/|[\w.-]+@[\w.-]+:)[^\s\0]{1,1000}$/, {
-    message: '$property must be an address of https, ssh or file',
+  @Matches(/^(https:\/\/|ssh:\/\/|file:\/\/\/|[\w.-]+@[\w.-]+:)(?![^/]*:[^/]*@)[^\s\0]{1,1000}$/, {
+    message: '$property must be an address of https, ssh or file; passwords are for policyTokenFile',
   })
   policyGit?: string;
 
@@ -92,7 +92,7 @@ export class Settings {
   @IsAbsolutePath()
   policyCaFile?: string;
 
-  /** File with a bearer token to fetch policies with over https. */
+  /** File with a bearer token, or with `USER:PASSWORD`, to fetch policies with over https. */
   @IsOptional()
   @IsAbsolutePath()
   policyTokenFile?: string;

@@ -32,7 +32,7 @@ export async function originOf(settings: Settings): Promise<PolicyOrigin> {
   const { policies, risks, policyGit, policyRef, policyPath = '', policySigners, policyKeyring } = settings;
   if (policyGit === undefined) return new DirectoryOrigin(policies, risks);
   const { policySshKey, policyKnownHosts, policyCaFile, policyTokenFile } = settings;
-  const token = policyTokenFile === undefined ? undefined : await readToken(policyTokenFile);
+  const authorization = policyTokenFile === undefined ? undefined : await readCredentials(policyTokenFile);
   return new GitOrigin(
     {
       url: policyGit,
@@ -43,7 +43,7 @@ export async function originOf(settings: Settings): Promise<PolicyOrigin> {
         ...(policySshKey !== undefined && { sshKey: policySshKey }),
         ...(policyKnownHosts !== undefined && { knownHosts: policyKnownHosts }),
         ...(policyCaFile !== undefined && { caFile: policyCaFile }),
-        ...(token !== undefined && { token }),
+        ...(authorization !== undefined && { authorization }),
       },
       ...((policySigners ?? policyKeyring) !== undefined && {
         signers: {
@@ -56,11 +56,17 @@ export async function originOf(settings: Settings): Promise<PolicyOrigin> {
   );
 }
 
-async function readToken(path: string): Promise<string> {
+/** As the header `Authorization` says it. */
+async function readCredentials(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new LocatedError(`it cannot be read (${error.code})`, path, 'Correct policyTokenFile.');
   });
-  const token = text.trim();
-  if (/^[\w.~+/=-]{1,4096}$/.test(token)) return token;
-  throw new LocatedError('it holds no bearer token', path, 'Write the token alone into it.');
+  const said = text.trim();
+  if (/^[\w.~+/=-]{1,4096}$/.test(said)) return `Bearer ${said}`;
+  if (/^[^\s:]{1,256}:[!-~]{1,4096}$/.test(said)) return `Basic ${Buffer.from(said).toString('base64')}`;
+  throw new LocatedError(
+    'it holds neither a bearer token nor USER:PASSWORD',
+    path,
+    'Write one of them alone into it.',
+  );
 }

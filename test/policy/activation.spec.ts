@@ -103,6 +103,18 @@ describe('revisions', () => {
       /risks is a symbolic link/,
     ],
     [
+      'a folder that is a submodule',
+      () => remote.submodule('risks'),
+      'leads-outside',
+      /risks is a submodule/,
+    ],
+    [
+      'aliases that lead in a circle',
+      () => remote.write('policy.yaml', `${policyText()}x: &x { x: *x }\n`),
+      'invalid',
+      /aliases are not accepted/,
+    ],
+    [
       'a test that fails',
       () => {
         remote.write(
@@ -132,7 +144,18 @@ describe('revisions', () => {
     remote.write('.gitmodules', '[submodule "x"]\n  path = x\n  url = /etc\n');
     remote.write('hooks/post-checkout', `#!/bin/sh\ntouch ${trace}\n`);
     remote.write('.gitconfig', `[core]\n  fsmonitor = touch ${trace}\n`);
-    remote.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},x`);
+    remote.submodule('x');
+    remote.link('notes.txt-link', '/etc/passwd');
+    // What a remote on this host could say of itself.
+    const command = `touch ${trace}`;
+    for (const name of [
+      'core.fsmonitor',
+      'core.sshCommand',
+      'uploadpack.packObjectsHook',
+      'filter.evil.smudge',
+    ]) {
+      remote.run('git', ['config', name, command], remote.bare);
+    }
     remote.commit('one');
     expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
     expect(readdirSync(remote.root)).not.toContain('ran');

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { GitAccess } from '../../src/policy/sources/git-command.js';
+import type { GitServer } from './git-server.js';
 
 const POLICY = (mode: string) => `apiVersion: vfio-warden.dev/v1
 kind: Policy
@@ -20,22 +23,29 @@ export function policyText(mode = 'observe'): string {
   return POLICY(mode);
 }
 
-/** A place for Git repositories and keys; the configuration of whoever runs the tests does not count. */
+/**
+ * A remote repository and one to work in, whose commits go there by file; the configuration of whoever runs the tests does
+ * not count.
+ */
 export class GitRemote {
   readonly root = mkdtempSync(join(tmpdir(), 'warden-git-'));
-  readonly bare = join(this.root, 'srv/policies.git');
+  readonly bare: string;
   readonly work = join(this.root, 'work');
 
-  constructor() {
-    mkdirSync(dirname(this.bare), { recursive: true });
+  /** @param server where the remote is to be had; by default by file */
+  constructor(private readonly server?: GitServer) {
+    this.bare = join(server?.root ?? this.root, `${randomUUID()}.git`);
     this.run('git', ['init', '--quiet', '--bare', '--initial-branch=main', this.bare], this.root);
-    this.run('git', ['config', 'http.receivepack', 'true'], this.bare);
     this.run('git', ['clone', '--quiet', this.bare, this.work], this.root);
     this.run('git', ['checkout', '--quiet', '-B', 'main'], this.work);
   }
 
   get url(): string {
-    return `file://${this.bare}`;
+    return this.server?.urlOf(this.bare) ?? `file://${this.bare}`;
+  }
+
+  get access(): GitAccess {
+    return this.server?.access ?? {};
   }
 
   write(path: string, text: string): void {
@@ -47,6 +57,12 @@ export class GitRemote {
   link(path: string, target: string): void {
     rmSync(join(this.work, path), { force: true, recursive: true });
     symlinkSync(target, join(this.work, path));
+  }
+
+  /** Of a commit that nobody has; its folder is empty, as in a clone without submodules. */
+  submodule(path: string): void {
+    mkdirSync(join(this.work, path), { recursive: true });
+    this.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},${path}`);
   }
 
   /** Commits everything and pushes it. @returns the commit */
@@ -110,6 +126,6 @@ export class GitRemote {
   }
 
   remove(): void {
-    rmSync(this.root, { recursive: true, force: true });
+    for (const path of [this.root, this.bare]) rmSync(path, { recursive: true, force: true });
   }
 }

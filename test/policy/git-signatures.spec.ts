@@ -1,40 +1,45 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GitSource, type AcceptedHistory } from '../../src/policy/sources/git-source.js';
 import type { Signers } from '../../src/policy/sources/commit-signature.js';
-import { SourceRefusal } from '../../src/policy/sources/source-refusal.js';
 import { GitRemote, policyText } from './git-remote.js';
+import { fileServer, type GitServer } from './git-server.js';
+import { httpsServer } from './git-server-https.js';
+import { sshServer } from './git-server-ssh.js';
+import { reasonOf } from './refusal.js';
 
-describe('commits of a Git remote', () => {
+describe.each([
+  ['a file', async () => fileServer()],
+  ['ssh', () => sshServer()],
+  ['https', httpsServer],
+])('commits of a Git remote by %s', (_, serve) => {
+  let server: GitServer;
   let remote: GitRemote;
 
+  beforeAll(async () => {
+    server = await serve();
+  });
   beforeEach(() => {
-    remote = new GitRemote();
+    remote = new GitRemote(server);
     remote.useSshSignatures();
     remote.write('policy.yaml', policyText());
   });
   afterEach(() => remote.remove());
+  afterAll(() => server?.stop());
 
   const fetchWith = (signers?: Signers, accepted: AcceptedHistory = { signed: [] }, now = new Date()) =>
     new GitSource({
       url: remote.url,
       ref: 'main',
       directory: join(remote.root, 'cache'),
-      access: {},
+      access: server.access,
       ...(signers && { signers }),
     }).fetch(accepted, now);
   const listOf = (text: string): Signers => {
     const file = join(remote.root, 'allowed_signers');
     writeFileSync(file, text);
     return { allowedSigners: file };
-  };
-  const reasonOf = async (work: Promise<unknown>) => {
-    const error: unknown = await work.then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-    return error instanceof SourceRefusal ? error.reason : error;
   };
 
   it('are taken where an SSH key that is allowed has signed them', async () => {
@@ -100,7 +105,7 @@ describe('commits of a Git remote', () => {
       url: remote.url,
       ref: 'nothing',
       directory: join(remote.root, 'cache'),
-      access: {},
+      access: server.access,
     });
     expect(await reasonOf(source.fetch({ signed: [] }, new Date()))).toBe('ref-missing');
   });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { complaint, runBounded, runGit } from './git-command.js';
+import { runBounded, runGit } from './git-command.js';
+import { complaint } from './git-failure.js';
 import { SourceRefusal } from './source-refusal.js';
 
 /** Whose signatures are accepted. */

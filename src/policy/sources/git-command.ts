@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { withoutControls } from '../../documents/located-yaml.js';
 import { SourceRefusal } from './source-refusal.js';
 
 /** Bytes of any file that a program of ours may write: a pack of a policy repository is far smaller. */
-export const MAX_PACK_BYTES = 256 * 1024 * 1024;
+const MAX_PACK_BYTES = 256 * 1024 * 1024;
+/** Bytes of a program's address space. An object in a pack of that size may inflate to far more. */
+const MAX_MEMORY_BYTES = 1024 * 1024 * 1024;
 const MAX_STDERR = 16 * 1024;
 
 export interface GitAccess {
@@ -14,15 +15,18 @@ export interface GitAccess {
   knownHosts?: string;
   /** PEM with certificates to trust for https. */
   caFile?: string;
-  /** Bearer token for https. */
-  token?: string;
+  /** The header `Authorization` for https: `Bearer TOKEN`, or `Basic` with user and password. */
+  authorization?: string;
 }
 
 export interface CommandOptions {
   /** The program's working directory, and where its few needs of a home are met. */
   directory: string;
   timeoutMs: number;
+  /** Of its output. */
   maxBytes?: number;
+  /** Of each file that it writes. */
+  maxFileBytes?: number;
   input?: string | Buffer;
   access?: GitAccess;
 }
@@ -50,6 +54,9 @@ const GIT_SETTINGS = [
   'http.lowSpeedLimit=1000',
   'http.lowSpeedTime=20',
   'credential.helper=',
+  // One thread, and large objects as a stream: what a remote sends decides how much memory is needed.
+  'pack.threads=1',
+  'core.bigFileThreshold=1m',
   'gc.auto=0',
   'maintenance.auto=false',
   'advice.detachedHead=false',
@@ -70,12 +77,28 @@ export function runGit(args: readonly string[], options: CommandOptions): Promis
 export function runBounded(
   program: string,
   args: readonly string[],
-  { directory, timeoutMs, maxBytes = 1024 * 1024, input, access = {} }: CommandOptions,
+  {
+    directory,
+    timeoutMs,
+    maxBytes = 1024 * 1024,
+    maxFileBytes = MAX_PACK_BYTES,
+    input,
+    access = {},
+  }: CommandOptions,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       'prlimit',
-      [`--fsize=${MAX_PACK_BYTES}`, '--core=0', 'setpriv', '--pdeathsig', 'KILL', program, ...args],
+      [
+        `--fsize=${maxFileBytes}`,
+        `--as=${MAX_MEMORY_BYTES}`,
+        '--core=0',
+        'setpriv',
+        '--pdeathsig',
+        'KILL',
+        program,
+        ...args,
+      ],
       {
         cwd: directory,
         env: environmentFor(directory, access),
@@ -122,15 +145,8 @@ export function runBounded(
   });
 }
 
-/** The one line of what a program complains about that says most, for a person. */
-export function complaint({ stderr, code }: CommandResult): string {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
-  const telling = lines.find((line) => /^(fatal|error|ssh|remote|Host key|.*denied)/i.test(line)) ?? lines[0];
-  return withoutControls(telling ?? `it ended with ${code}`).slice(0, 300);
-}
-
 function environmentFor(directory: string, access: GitAccess): NodeJS.ProcessEnv {
-  const { sshKey, knownHosts, caFile, token } = access;
+  const { sshKey, knownHosts, caFile, authorization } = access;
   const ssh = [
     'ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15',
     '-o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o IdentitiesOnly=yes -o IdentityAgent=none',
@@ -155,10 +171,10 @@ function environmentFor(directory: string, access: GitAccess): NodeJS.ProcessEnv
     GNUPGHOME: join(directory, 'gnupg'),
     ...(caFile !== undefined && { GIT_SSL_CAINFO: caFile }),
     // Not an argument: those everybody on the host can read.
-    ...(token !== undefined && {
+    ...(authorization !== undefined && {
       GIT_CONFIG_COUNT: '1',
       GIT_CONFIG_KEY_0: 'http.extraHeader',
-      GIT_CONFIG_VALUE_0: `Authorization: Bearer ${token}`,
+      GIT_CONFIG_VALUE_0: `Authorization: ${authorization}`,
     }),
   };
 }

@@ -7,7 +7,8 @@ import {
   MAX_FILE_BYTES,
   type BundleReader,
 } from '../bundle/bundle-files.js';
-import { complaint, runGit } from './git-command.js';
+import { runGit } from './git-command.js';
+import { complaint } from './git-failure.js';
 import { SourceRefusal } from './source-refusal.js';
 
 const TIMEOUT_MS = 60_000;

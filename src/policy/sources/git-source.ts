@@ -1,7 +1,8 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyCommit, type Signers } from './commit-signature.js';
-import { complaint, runGit, type CommandResult, type GitAccess } from './git-command.js';
+import { runGit, type CommandResult, type GitAccess } from './git-command.js';
+import { complaint, reasonOf } from './git-failure.js';
 import { SourceRefusal } from './source-refusal.js';
 
 /** Milliseconds that one fetch may take. */
@@ -22,6 +23,7 @@ export interface GitSourceOptions {
   /** Whose signature a commit must have; absent: none is needed. */
   signers?: Signers;
   fetchMs?: number;
+  maxPackBytes?: number;
 }
 
 /** What was accepted before. */
@@ -132,22 +134,12 @@ export class GitSource {
   }
 
   private git(args: readonly string[], timeoutMs: number): Promise<CommandResult> {
-    const { directory, access } = this.options;
-    return runGit(['--git-dir=.', ...args], { directory, timeoutMs, access });
+    const { directory, access, maxPackBytes } = this.options;
+    return runGit(['--git-dir=.', ...args], {
+      directory,
+      timeoutMs,
+      access,
+      ...(maxPackBytes !== undefined && { maxFileBytes: maxPackBytes }),
+    });
   }
-}
-
-function reasonOf({ stderr }: CommandResult) {
-  if (/couldn't find remote ref|not our ref|no such remote ref/i.test(stderr)) return 'ref-missing';
-  if (/No space left|unable to write|File too large|disk quota/i.test(stderr)) {
-    return /File too large/i.test(stderr) ? 'too-large' : 'disk';
-  }
-  if (
-    /fsck error|index-pack failed|bad pack|protocol error|bad line length|invalid .*response|not valid: is this a git|unexpected|early EOF|corrupt/i.test(
-      stderr,
-    )
-  ) {
-    return 'garbage';
-  }
-  return 'unreachable';
 }

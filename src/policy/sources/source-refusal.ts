@@ -1,6 +1,8 @@
 /**
  * Why a revision is not taken. Each is a metric's label and a word of the API, so none is ever renamed.
  * - `unreachable`, `timeout`: the remote does not answer, or not in time
+ * - `untrusted`: its host key or certificate is not one that we trust
+ * - `access-denied`: it does not let us in, or has no such repository: many say the same of both
  * - `garbage`: what it sent is not what Git expects
  * - `ref-missing`: it has no such branch, tag or commit
  * - `too-large`: it, or what is in it, is larger than a policy repository has any reason to be
@@ -19,6 +21,8 @@
 export const REFUSAL_REASONS = [
   'unreachable',
   'timeout',
+  'untrusted',
+  'access-denied',
   'garbage',
   'ref-missing',
   'too-large',
