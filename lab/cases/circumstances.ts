@@ -51,7 +51,7 @@ export default [
     byDefault: true,
     async run({ guarded, mechanisms, say }) {
       const { host, devices } = await guarded();
-      const [odd, nvme] = ['vital-product-data', 'nvme'].map((name) =>
+      const [odd, express, nvme] = ['vital-product-data', 'virtio-net', 'nvme'].map((name) =>
         devices.find(({ device }) => device.name === name)!,
       );
       const result = { seen: [] as string[], failures: [] as string[] };
@@ -60,7 +60,7 @@ export default [
         if (column === 'none' || (await mechanism.missing?.(host)) !== undefined) continue;
         say(`circumstances: ${column}`);
         const looks = [
-          ...(await spanningAndHotPlug(host, mechanism, odd!, nvme!)),
+          ...(await spanningAndHotPlug(host, mechanism, [odd!, express!], nvme!)),
           await alreadyRunning(host, mechanism, nvme!),
         ];
         for (const { claimed, seen } of looks) {
@@ -74,19 +74,19 @@ export default [
   },
 ] satisfies LabCase[];
 
-/** A VM that started with one device, and gets another one. */
+/** A VM that started with devices, the first one with a dword of mixed ownership, and gets another one. */
 async function spanningAndHotPlug(
   host: LabHost,
   mechanism: LabMechanism,
-  odd: DeviceFacts,
+  devices: readonly DeviceFacts[],
   later: DeviceFacts,
 ): Promise<Look[]> {
   const { column } = mechanism;
   if (column === 'none') return [];
-  return withGuest(host, mechanism, odd, async (name) => {
+  return withGuest(host, mechanism, devices, async (name) => {
     await expectPlanned(host, name, mechanism.mitigations);
     const before = await PausedGuest.of(host, name);
-    const spanning = await observeGuest(host, before, column, [odd], [SPANNING_WRITE]);
+    const spanning = await observeGuest(host, before, column, devices.slice(0, 1), [SPANNING_WRITE]);
     const file = `/tmp/${name}-later.xml`;
     await host.agent.writeFile(file, hostdevXml(later.bdf, aliasOf(later.device)));
     await host.virsh(['attach-device', name, file]);
@@ -105,7 +105,7 @@ async function alreadyRunning(host: LabHost, mechanism: LabMechanism, device: De
   if (column === 'none') throw new Error('nothing can be switched on');
   const closes = REACH['already-running'][column];
   await host.turn('off');
-  return withGuest(host, mechanism, device, async (name) => {
+  return withGuest(host, mechanism, [device], async (name) => {
     const guest = await PausedGuest.of(host, name);
     const look = async () => seenOf(await observeGuest(host, guest, column, [device], [UNASSIGNED]));
     const before = await look();
@@ -121,11 +121,11 @@ async function alreadyRunning(host: LabHost, mechanism: LabMechanism, device: De
 async function withGuest<T>(
   host: LabHost,
   { column }: LabMechanism,
-  device: DeviceFacts,
+  devices: readonly DeviceFacts[],
   work: (name: string) => Promise<T>,
 ): Promise<T> {
   const name = circumstancesDomain(column);
-  const xml = domainXml({ name, devices: [device], qemuArguments: PausedGuest.qemuArguments(name) });
+  const xml = domainXml({ name, devices, qemuArguments: PausedGuest.qemuArguments(name) });
   await host.agent.writeFile(`/tmp/${name}.xml`, xml);
   await host.virsh(['define', `/tmp/${name}.xml`]);
   await host.start(name, { paused: true });

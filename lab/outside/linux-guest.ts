@@ -16,7 +16,7 @@ export class LinuxGuest {
       memory: 256,
       os:
         `<kernel>/machine${image}</kernel><initrd>/machine${guestInitramfs}</initrd>` +
-        `<cmdline>console=ttyS0 quiet panic=-1 random.trust_cpu=on</cmdline>`,
+        `<cmdline>console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off no5lvl nowatchdog audit=0</cmdline>`,
       elements: `<serial type='unix'><source mode='bind' path='${consoleOf(name)}'/></serial>`,
     };
   }

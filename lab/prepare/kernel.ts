@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists, madeOnce } from './cache.js';
@@ -11,6 +11,7 @@ const GUEST = fileURLToPath(new URL('../guest/', import.meta.url));
 /** A Debian kernel, ready to be booted by QEMU. */
 export interface Kernel {
   release: string;
+  /** Uncompressed, for QEMU to start it by its PVH entry: to unpack itself takes a kernel half of the boot under emulation. */
   image: string;
   /** Holds `RELEASE/`, as /lib/modules does. */
   modules: string;
@@ -37,7 +38,7 @@ export async function prepareKernel(source: PackageSource): Promise<Kernel> {
     await runCommand('depmod', ['-b', root, release]);
   return {
     release,
-    image: await kernelImage(root, release),
+    image: await unpackedImage(release, await kernelImage(root, release)),
     modules,
     hostInitramfs: await initramfs(`host-${release}`, join(L1, 'init'), { modules, release }, HOST_MODULES),
     guestInitramfs: await initramfs(
@@ -56,6 +57,26 @@ async function kernelImage(root: string, release: string): Promise<string> {
   ];
   for (const image of candidates) if (await exists(image)) return image;
   throw new Error(`no kernel image below ${root}`);
+}
+
+/** Of a bzImage: where its compressed kernel lies (Linux's Documentation/arch/x86/boot.rst). */
+const BZIMAGE = { setupSectors: 0x1f1, payloadOffset: 0x248, payloadLength: 0x24c };
+const ZSTD_MAGIC = 0xfd2f_b528;
+
+async function unpackedImage(release: string, image: string): Promise<string> {
+  return madeOnce(`vmlinux/${release}`, async (path) => {
+    const bzImage = await readFile(image);
+    const start = (bzImage[BZIMAGE.setupSectors]! + 1) * 512 + bzImage.readUInt32LE(BZIMAGE.payloadOffset);
+    const payload = bzImage.subarray(start, start + bzImage.readUInt32LE(BZIMAGE.payloadLength));
+    await writeFile(`${path}.packed`, payload);
+    const unpack = payload.readUInt32LE(0) === ZSTD_MAGIC ? 'zstd -qdc' : 'xz -dc';
+    // The kernel's build appends the unpacked size, which both programs take for rubbish: what counts is what comes out.
+    await runCommand('sh', ['-c', `${unpack} <'${path}.packed' >'${path}' 2>/dev/null; rm '${path}.packed'`]);
+    const file = await open(path);
+    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    await file.close();
+    if (buffer.toString('latin1') !== '\x7fELF') throw new Error(`${image} does not unpack to an ELF image`);
+  });
 }
 
 /** A busybox, our `init`, and modules in the order in which they are to be loaded. */

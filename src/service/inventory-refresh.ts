@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.js';
 import type { DecisionService } from '../decision/decision.service.js';
@@ -7,13 +9,20 @@ import type { Inventory } from '../pci/inventory.js';
 import type { InventoryProblem } from '../pci/sysfs-inventory.js';
 import type { Part } from './lifecycle.js';
 
-/** Milliseconds between two readings: a device that was plugged in is known after this time at the latest. */
+/** Milliseconds between two readings of everything. */
 const INTERVAL_MS = 5 * 60 * 1000;
+/**
+ * Milliseconds between two looks at which functions there are: one that was plugged in, or a virtual function that was
+ * made, is known after this time. The kernel tells of them by netlink only, which Node does not speak.
+ */
+const LOOK_MS = 1000;
 
 /** Reads the inventory again and again, and gives each new one to the decisions that follow. */
 export class InventoryRefresh implements Part {
   readonly name = 'inventory';
   private timer: NodeJS.Timeout | undefined;
+  private look: NodeJS.Timeout | undefined;
+  private present = '';
   private running: Promise<void> = Promise.resolve();
   private told = '';
 
@@ -28,10 +37,15 @@ export class InventoryRefresh implements Part {
     const { inventory } = this.decisions.basis;
     await this.take(inventory);
     this.timer = setInterval(() => void this.refresh(), INTERVAL_MS);
+    if (this.settings.inventory === undefined) {
+      this.present = await this.functionsNow();
+      this.look = setInterval(() => void this.refreshIfOthers(), LOOK_MS);
+    }
   }
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
+    clearInterval(this.look);
     await this.running;
   }
 
@@ -39,6 +53,19 @@ export class InventoryRefresh implements Part {
   refresh(): Promise<void> {
     this.running = this.running.then(() => this.read());
     return this.running;
+  }
+
+  private async refreshIfOthers(): Promise<void> {
+    const now = await this.functionsNow();
+    if (now === this.present) return;
+    this.present = now;
+    await this.refresh();
+  }
+
+  /** What cannot be listed is the reading's to tell. */
+  private async functionsNow(): Promise<string> {
+    const names = await readdir(join(this.settings.sysfs, 'bus/pci/devices')).catch(() => []);
+    return names.toSorted().join();
   }
 
   private async read(): Promise<void> {
