@@ -21,6 +21,7 @@ export default [
       const unrestrictedFirst = mechanisms.toSorted(
         (a, b) => Number(b.column === 'none') - Number(a.column === 'none'),
       );
+      for (const mechanism of mechanisms) await mechanism.install?.(host);
       for (const mechanism of unrestrictedFirst) {
         const missing = await mechanism.missing?.(host);
         if (missing !== undefined) {

@@ -4,8 +4,6 @@ import type { LabHost } from '../outside/lab-host.js';
 import type { LabMechanism } from './lab-mechanism.js';
 
 const SOURCE = fileURLToPath(new URL('../../kernel/guard', import.meta.url));
-/** The kernel's verifier takes long where a processor is emulated. */
-const READY_TIMEOUT_MS = 120_000;
 
 /** The guard is put where a package puts it; the service finds it at its next look, and attaches it. */
 async function missing(host: LabHost): Promise<string | undefined> {
@@ -16,16 +14,7 @@ async function missing(host: LabHost): Promise<string | undefined> {
   }
   const binary = `${host.project}/kernel/guard/build/warden-guard`;
   await host.agent.run(['ln', '-sf', binary, '/usr/sbin/warden-guard']);
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const answer = (await host.api('/v1/host')) as {
-      capabilities: { kernelGuard: { state: string; detail: string } };
-    };
-    const { state, detail } = answer.capabilities.kernelGuard;
-    if (state === 'ready') return undefined;
-    if (Date.now() > deadline) return detail;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+  return host.untilCapable(({ kernelGuard }) => kernelGuard);
 }
 
 /** The BPF program in the host's own, unchanged kernel. */

@@ -11,6 +11,8 @@ export interface LabMechanism {
   column: Column;
   /** What the policy rule allows; empty: the rule is off. */
   mitigations: readonly MechanismName[];
+  /** Puts what it needs on the host, where that alone acts on no domain; long before it is used, since it has to be noticed. */
+  install?(host: LabHost): Promise<void>;
   /** Why this host does not have it; undefined where it has. */
   missing?(host: LabHost): Promise<string | undefined>;
 }

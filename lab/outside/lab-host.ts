@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { HostCapabilities, Probe } from '../../src/host/host-capabilities.js';
 import { cached } from '../prepare/cache.js';
 import type { Agent } from './agent.js';
 import type { HardwareOptions } from './hardware.js';
@@ -20,6 +21,8 @@ remember_owner = 0
 const LIBVIRTD_CONF = 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n';
 /** Two idle cores need some 40 seconds for libvirt and the service. */
 const READY_TIMEOUT_MS = 420_000;
+/** The service looks every minute, and an emulated processor takes long over what it asks then. */
+const CAPABLE_TIMEOUT_MS = 180_000;
 const STARTS = 4;
 const CAPABILITIES = '/var/cache/libvirt/qemu/capabilities';
 
@@ -92,6 +95,22 @@ export class LabHost {
       `http://localhost${path}`,
     ]);
     return JSON.parse(answer) as unknown;
+  }
+
+  /**
+   * Waits until the service has found out that the host can do something.
+   *
+   * @returns why it cannot, if it does not find out in time; undefined where it can
+   */
+  async untilCapable(probe: (capabilities: HostCapabilities) => Probe): Promise<string | undefined> {
+    const deadline = Date.now() + CAPABLE_TIMEOUT_MS;
+    for (;;) {
+      const { capabilities } = (await this.api('/v1/host')) as { capabilities: HostCapabilities };
+      const { state, detail } = probe(capabilities);
+      if (state === 'ready') return undefined;
+      if (Date.now() > deadline) return detail;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
   }
 
   /** Sets the host's switch. */

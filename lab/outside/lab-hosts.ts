@@ -27,12 +27,8 @@ export class LabHosts {
     return this.#guarded;
   };
 
-  readonly bare = async (): Promise<Found> => {
-    // Two hosts at once would share two processors.
-    await this.#guarded?.host.off();
-    this.#guarded = undefined;
-    return this.#boot({});
-  };
+  /** Beside the one with vfio-warden, which idles meanwhile. */
+  readonly bare = async (): Promise<Found> => this.#boot({});
 
   async off(): Promise<void> {
     await this.#guarded?.host.off();
