@@ -108,6 +108,13 @@ export class PolicyStatusAnswer implements PolicyStatus {
 
   @ApiPropertyOptional({ type: TimedSyncView })
   lastRefusal!: TimedSyncView | undefined;
+
+  @ApiProperty({
+    type: [String],
+    description:
+      'What is hardly meant in the revision in force: selectors that match nothing here, for example.',
+  })
+  warnings!: readonly string[];
 }
 
 class ExemptionStateView {

@@ -39,7 +39,7 @@ export function addPolicyServiceCommands(policy: Command): void {
 async function status(options: ServiceOptions): Promise<void> {
   const answer = await (await serviceOf(options)).get<PolicyStatusAnswer>('/v1/policies/status');
   if (options.json) return printJson(answer);
-  const { source, inForce, pinned, held, lastSync, lastRefusal } = answer;
+  const { source, inForce, pinned, held, lastSync, lastRefusal, warnings } = answer;
   const lines = [
     `source    ${source}`,
     `in force  ${inForce ? revisionLine(inForce) : "the package's own policies"}`,
@@ -58,6 +58,7 @@ async function status(options: ServiceOptions): Promise<void> {
   }
   if (lastSync) lines.push(`last look ${lastSync.at}: ${lastSync.result}: ${lastSync.detail}`);
   if (lastRefusal) lines.push(`refused   ${lastRefusal.at}: ${lastRefusal.reason}: ${lastRefusal.detail}`);
+  lines.push(...warnings.map((warning) => `warning   ${warning}`));
   print(lines.map(withoutControls).join('\n'));
 }
 
@@ -91,11 +92,11 @@ async function pin(revision: string, options: ServiceOptions): Promise<void> {
     tell(await service.put<SyncAnswer>('/v1/policies/pin', { revision }), options);
   } catch (error) {
     const file = await pinFileFor(error, options);
-    if (!/^[0-9a-f]{7,64}$/.test(revision)) {
+    if (!/^([0-9a-f]{7,64}|previous)$/.test(revision)) {
       throw new LocatedError(
         `${revision.slice(0, 20)} is no revision`,
         file,
-        'Name it by its id: the service is away.',
+        'Name it by its id or commit, or as previous.',
       );
     }
     await mkdir(join(file, '..'), { recursive: true });

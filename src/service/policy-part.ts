@@ -62,6 +62,12 @@ export class PolicyPart implements Part {
         }
         if (held)
           return { state: 'degraded', detail: `${what}; ${held.id.slice(0, 12)} waits: ${held.reason}` };
+        if (pinned !== undefined && pinned !== inForce?.id) {
+          return {
+            state: 'degraded',
+            detail: `${what} stays in force: this host has not what ${pinned} is pinned to`,
+          };
+        }
         return { state: 'up', detail: `${what}${pinned === undefined ? '' : ', pinned'}` };
       },
     };

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DirectoryOrigin, GitOrigin } from '../../src/policy/activation/policy-origin.js';
+import { RevisionStore } from '../../src/policy/activation/revision-store.js';
+import { DirectoryReader } from '../../src/policy/bundle/directory-reader.js';
 import { compiledService } from '../end-to-end/compiled-service.js';
 import { GitRemote, policyText } from './git-remote.js';
 import { PolicyNodeStand } from './node.js';
@@ -10,7 +12,7 @@ import { PolicyNodeStand } from './node.js';
 const RISKS = 'policies/risks';
 const ENFORCE = policyText('enforce');
 
-describe('revisions', () => {
+describe('revisions', { timeout: 90_000 }, () => {
   let remote: GitRemote;
   let node: PolicyNodeStand;
 
@@ -78,6 +80,56 @@ describe('revisions', () => {
     expect(node.decide().verdict).toBe('observed');
     expect(await node.activation.unpin('test')).toMatchObject({ result: 'activated' });
     expect(node.decide().verdict).toBe('unrestricted');
+  });
+
+  it('are pinned with the service dead, by the beginning of an id or commit', async () => {
+    const first = remote.commit('one');
+    await node.activation.sync();
+    remote.write('policy.yaml', policyText('off'));
+    remote.commit('two');
+    await node.activation.sync();
+    const pin = join(node.directory, 'policy/pin');
+    writeFileSync(pin, `${first.slice(0, 10)}\n`);
+    expect(await node.start()).toEqual([]);
+    expect(node.decide().verdict).toBe('observed');
+    // As the service finds it when it looks at the file for the first time.
+    expect(await node.activation.pinChanged(first.slice(0, 10))).toBeUndefined();
+    writeFileSync(pin, 'deadbeef\n');
+    expect((await node.start()).join()).toMatch(/the pin deadbeef: this host has no such revision/);
+    expect(node.decide().verdict).toBe('unrestricted');
+    expect(await node.activation.sync()).toMatchObject({ result: 'pinned' });
+  });
+
+  it('that wait are kept, however many come into force before a person says yes', async () => {
+    remote.commit('one');
+    await node.activation.sync();
+    remote.write('policy.yaml', ENFORCE);
+    const waiting = remote.commit('two');
+    expect(await node.activation.sync()).toMatchObject({ result: 'held' });
+    const store = new RevisionStore(join(node.directory, 'policy'));
+    const { id } = node.activation.status().held!;
+    // Newer ones than it, as many as are kept.
+    const bundle = mkdtempSync(join(tmpdir(), 'warden-bundle-'));
+    for (let one = 0; one < 11; one += 1) {
+      writeFileSync(join(bundle, 'policy.yaml'), policyText().replace('everything', `rule-${one}`));
+      await store.save(new DirectoryReader(bundle), undefined, {}, `2026-12-01T00:00:${10 + one}Z`);
+    }
+    rmSync(bundle, { recursive: true });
+    const [newest] = await store.list();
+    await node.activation.pin(newest!.id, 'test');
+    expect(await store.list()).toHaveLength(12);
+    expect(await store.record(id)).toMatchObject({ commit: waiting });
+    expect(await node.activation.approve(waiting, 'test')).toMatchObject({ result: 'activated' });
+  });
+
+  it('are warned of where a selector matches nothing on this host', async () => {
+    const only = "match: { devices: [{ vendor: 'ffff' }] }";
+    remote.write('policy.yaml', policyText().replace('mode: observe', `mode: observe\n      ${only}`));
+    remote.commit('one');
+    await node.activation.sync();
+    expect(node.activation.status().warnings.join()).toMatch(
+      /policy\.yaml: rule fleet\/everything selects vendor ffff, which no function of this host matches/,
+    );
   });
 
   it.each<[string, () => void, string, RegExp]>([
@@ -163,7 +215,7 @@ describe('revisions', () => {
   });
 });
 
-describe('a directory', () => {
+describe('a directory', { timeout: 90_000 }, () => {
   const root = mkdtempSync(join(tmpdir(), 'warden-mount-'));
 
   it('may be swapped by a symbolic link, as Kubernetes mounts a ConfigMap', async () => {

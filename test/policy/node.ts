@@ -46,7 +46,7 @@ export class PolicyNodeStand {
     });
     this.activation = new PolicyActivation({
       origin: this.origin,
-      thread: new PolicyThread(join(compiledService(), POLICY_WORKER)),
+      thread: this.given.thread ?? new PolicyThread(join(compiledService(), POLICY_WORKER)),
       store: new RevisionStore(join(this.directory, 'policy')),
       basis: () => this.decisions.basis,
       apply: ({ policy, risks }) => this.decisions.replace({ policy, risks }),

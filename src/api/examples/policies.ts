@@ -36,6 +36,7 @@ export const POLICY_STATUS_EXAMPLE: PolicyStatusAnswer = {
     at: '2026-11-26T12:05:00.000Z',
   },
   lastRefusal: undefined,
+  warnings: [],
 };
 
 export const SYNC_EXAMPLE: SyncAnswer = {

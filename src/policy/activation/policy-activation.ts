@@ -2,14 +2,21 @@ import { setImmediate as pause } from 'node:timers/promises';
 import type { DecisionBasis } from '../../decision/decision.service.js';
 import { EffectReckoner, type JudgedDomain, type PolicyEffect } from '../effect/policy-effect.js';
 import { SourceRefusal, type RefusalReason } from '../sources/source-refusal.js';
+import { holdBack } from './brake.js';
 import type { Offer, PolicyOrigin } from './policy-origin.js';
-import { readPolicyState, writePolicyState, type HeldRevision, type PolicyState } from './policy-state.js';
+import {
+  readPolicyState,
+  settleState,
+  writePolicyState,
+  type HeldRevision,
+  type PolicyState,
+} from './policy-state.js';
 import type { PolicyThread, ReadyRevision } from './policy-thread.js';
 import type { RevisionRecord, RevisionStore } from './revision-store.js';
+import { RevisionWarnings } from './revision-warnings.js';
 
 /** Revisions that are kept besides those in use, to go back to. */
 const KEPT_REVISIONS = 10;
-const MAX_EXAMPLES = 10;
 
 /** What one look at the source came to. */
 export type SyncResult = 'activated' | 'unchanged' | 'held' | 'waiting' | 'pinned' | 'refused';
@@ -55,6 +62,8 @@ export interface PolicyStatus {
   held: HeldRevision | undefined;
   lastSync: (SyncOutcome & { at: string }) | undefined;
   lastRefusal: (SyncOutcome & { at: string }) | undefined;
+  /** What is no mistake in the revision in force, but perhaps not meant; of many the first. */
+  warnings: readonly string[];
 }
 
 /**
@@ -68,10 +77,13 @@ export class PolicyActivation {
   private pinned: string | undefined;
   private lastSync: PolicyStatus['lastSync'];
   private lastRefusal: PolicyStatus['lastRefusal'];
+  private readonly warnings: RevisionWarnings;
   private told = '';
   private working: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly parts: PolicyActivationParts) {}
+  constructor(private readonly parts: PolicyActivationParts) {
+    this.warnings = new RevisionWarnings(parts.basis);
+  }
 
   /**
    * Reads what was in force last, or what is pinned; undefined where this host has none yet, or none that is whole.
@@ -84,11 +96,21 @@ export class PolicyActivation {
     this.state = await readPolicyState(store.directory);
     this.pinned = await pin.read();
     const problems: string[] = [];
-    for (const id of new Set([this.pinned, await store.current(), this.state.previous])) {
+    const current = await store.current();
+    this.state = settleState(this.state, current);
+    try {
+      if (this.pinned !== undefined) this.pinned = await this.find(this.pinned);
+    } catch (error) {
+      if (!(error instanceof SourceRefusal)) throw error;
+      // It stays a pin: whoever wrote it does not want what the source says.
+      problems.push(`the pin ${this.pinned}: ${error.message}`);
+    }
+    for (const id of new Set([this.pinned, current, this.state.previous])) {
       if (id === undefined) continue;
       try {
         const revision = await this.read({ kind: 'stored', id });
         this.current = revision.record;
+        this.warnings.ofDocuments = revision.warnings;
         return { revision, problems };
       } catch (error) {
         if (!(error instanceof SourceRefusal)) throw error;
@@ -107,6 +129,7 @@ export class PolicyActivation {
     await store.setCurrent(revision.record.id);
     this.current = revision.record;
     await this.keep({ ...this.accepted(offer), settled: offer.fingerprint });
+    this.warnings.ofDocuments = revision.warnings;
     return revision;
   }
 
@@ -126,6 +149,7 @@ export class PolicyActivation {
       held: this.state.held,
       lastSync: this.lastSync,
       lastRefusal: this.lastRefusal,
+      warnings: this.warnings.lines,
     };
   }
 
@@ -133,6 +157,7 @@ export class PolicyActivation {
   sync(): Promise<SyncOutcome> {
     return this.inTurn(async () => {
       const outcome = await this.look();
+      await this.warnings.look();
       const at = this.parts.clock().toISOString();
       this.lastSync = { ...outcome, at };
       if (outcome.result === 'refused') this.lastRefusal = { ...outcome, at };
@@ -147,7 +172,7 @@ export class PolicyActivation {
    * @throws SourceRefusal where that one is not held
    */
   approve(key: string, actor: string): Promise<SyncOutcome> {
-    return this.inTurn(async () => {
+    return this.onRequest(async () => {
       const { held } = this.state;
       if (!held || !isMeant(held, key)) {
         throw new SourceRefusal(
@@ -167,7 +192,7 @@ export class PolicyActivation {
    * @param key as of `approve`, or `previous`
    */
   pin(key: string, actor: string): Promise<SyncOutcome> {
-    return this.inTurn(async () => {
+    return this.onRequest(async () => {
       const id = await this.find(key);
       const revision = await this.read({ kind: 'stored', id });
       await this.parts.pin.write(id);
@@ -192,7 +217,23 @@ export class PolicyActivation {
   /** The pin was changed by hand: somebody wrote or removed its file. */
   async pinChanged(key: string | undefined): Promise<SyncOutcome | undefined> {
     if (key === this.pinned) return undefined;
-    return key === undefined ? this.unpin('file') : this.pin(key, 'file');
+    if (key === undefined) return this.unpin('file');
+    if (this.pinned !== undefined && this.pinned === this.current?.id && isMeant(this.current, key))
+      return undefined;
+    return this.pin(key, 'file');
+  }
+
+  /** In turn; what the disk does not take is an answer, not a fault. */
+  private onRequest(work: () => Promise<SyncOutcome>): Promise<SyncOutcome> {
+    return this.inTurn(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        const refusal = asRefusal(error);
+        if (!refusal || error instanceof SourceRefusal) throw error;
+        return this.refused(error);
+      }
+    });
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -221,6 +262,7 @@ export class PolicyActivation {
   }
 
   private async consider(offer: Offer): Promise<SyncOutcome> {
+    const { clock } = this.parts;
     let revision: ReadyRevision;
     try {
       revision = await this.read(offer.from, offer.provenance);
@@ -245,17 +287,19 @@ export class PolicyActivation {
         result: 'waiting',
         detail: 'libvirt is away, so it is not known what the revision would change',
       };
-    const held = this.hold(revision, effect);
+    const held = this.state.approved.includes(record.id)
+      ? undefined
+      : holdBack(record, effect, this.parts.brakePercent, clock().toISOString());
     if (held) {
       await this.keep({ ...this.accepted(offer), settled: offer.fingerprint, held });
       const detail = `revision ${record.id.slice(0, 12)} waits: ${held.reason}`;
       this.parts.tell({ kind: 'policy-held', detail });
       return { result: 'held', detail };
     }
+    // Before anything is in force: a host that ends in between must not take an older history for new.
+    await this.keep(this.accepted(offer));
     const changed = `${effect.affected.length} of ${effect.looked} domains with assigned devices are decided otherwise`;
-    const outcome = await this.activate(revision, changed);
-    await this.keep({ ...this.accepted(offer), settled: offer.fingerprint });
-    return outcome;
+    return this.activate(revision, changed, undefined, { settled: offer.fingerprint, held: undefined });
   }
 
   /** What a revision would change for this host's domains; undefined while that cannot be known. */
@@ -278,46 +322,35 @@ export class PolicyActivation {
     return reckoner.result();
   }
 
-  private hold({ record }: ReadyRevision, effect: PolicyEffect): HeldRevision | undefined {
-    const { looked, disruptive, affected } = effect;
-    if (looked === 0 || disruptive === 0 || this.state.approved.includes(record.id)) return undefined;
-    if ((100 * disruptive) / looked <= this.parts.brakePercent) return undefined;
-    return {
-      id: record.id,
-      ...(record.commit !== undefined && { commit: record.commit }),
-      ...(record.signer !== undefined && { signer: record.signer }),
-      since: this.parts.clock().toISOString(),
-      reason:
-        `it would deny, or change the guest hardware of, ${disruptive} of ${looked} domains with assigned devices ` +
-        `(more than ${this.parts.brakePercent} %)`,
-      domains: looked,
-      disruptive,
-      examples: affected
-        .filter(({ denied, hardware }) => denied || hardware)
-        .slice(0, MAX_EXAMPLES)
-        .map(({ domain, changes }) => ({ domain, changes })),
-    };
-  }
-
   /** On disk first: who ends in between comes back with the new one, whole. */
-  private async activate(revision: ReadyRevision, why: string, actor?: string): Promise<SyncOutcome> {
-    const { store, apply, tell, clock } = this.parts;
+  private async activate(
+    revision: ReadyRevision,
+    why: string,
+    actor?: string,
+    more: Partial<PolicyState> = {},
+  ): Promise<SyncOutcome> {
+    const { store, apply, clock } = this.parts;
     const { record } = revision;
-    const previous = this.current?.id;
+    const from = this.current?.id;
+    await this.keep({ activating: { to: record.id, ...(from !== undefined && { from }) } });
     await store.setCurrent(record.id);
     this.current = record;
     this.activatedAt = clock().toISOString();
     apply(revision);
-    await this.keep({
-      held: undefined,
-      ...(previous !== undefined && previous !== record.id && { previous }),
-    });
+    this.warnings.ofDocuments = revision.warnings;
+    // It is in force whether or not there is room to say so; `restore` finds out by itself.
+    await this.keep({ ...settleState(this.state, record.id), ...more }).catch(() => undefined);
+    const { previous, held } = this.state;
+    const inUse = [record.id, previous, held?.id, this.pinned].filter((id) => id !== undefined);
+    await store.prune(KEPT_REVISIONS, new Set(inUse)).catch(() => undefined);
+    return this.announce(record, why, actor);
+  }
+
+  private announce(record: RevisionRecord, why: string, actor?: string): SyncOutcome {
     const from = record.commit === undefined ? '' : `, commit ${record.commit.slice(0, 12)}`;
     const signer = record.signer === undefined ? '' : `, signed by ${record.signer}`;
     const detail = `revision ${record.id.slice(0, 12)}${from}${signer} is in force: ${why}`;
-    tell({ kind: 'policy-activated', ...(actor !== undefined && { actor }), detail });
-    const inUse = [record.id, previous, this.pinned].filter((id) => id !== undefined);
-    await store.prune(KEPT_REVISIONS, new Set(inUse)).catch(() => undefined);
+    this.parts.tell({ kind: 'policy-activated', ...(actor !== undefined && { actor }), detail });
     return { result: 'activated', detail };
   }
 

@@ -29,6 +29,8 @@ export interface PolicyState {
   held?: HeldRevision;
   /** Id of the revision that was in force before the one that is. */
   previous?: string;
+  /** A change of the revision in force that was begun, by ids. */
+  activating?: { from?: string; to: string } | undefined;
   /** Identifies what was last brought to an end, so that it is not begun again. */
   settled?: string;
 }
@@ -45,6 +47,18 @@ export async function readPolicyState(directory: string): Promise<PolicyState> {
     // As below.
   }
   return { signed: [], approved: [] };
+}
+
+/** The state with what follows from the revision in force: one that is, waits no longer, and came after another. */
+export function settleState(state: PolicyState, current: string | undefined): PolicyState {
+  const { activating, held, previous } = state;
+  const from = activating?.to === current ? activating?.from : undefined;
+  return {
+    ...state,
+    activating: undefined,
+    held: held?.id === current ? undefined : held,
+    previous: from === undefined || from === current ? previous : from,
+  };
 }
 
 /** Writes it so that a reader, and a host that loses power, finds the old or the new one. */

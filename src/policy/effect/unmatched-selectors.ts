@@ -5,7 +5,7 @@ import type { DeviceSelector } from '../selectors.js';
 
 /** Rules and exemptions whose device selectors match no function of a host, in words. */
 export function unmatchedSelectors(
-  { rules, exemptions = [] }: PolicySet,
+  { rules, exemptions = [] }: Pick<PolicySet, 'rules' | 'exemptions'>,
   { functions }: Inventory,
 ): string[] {
   const matchesNothing = (selectors: readonly DeviceSelector[] | undefined) =>

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { GitOrigin } from '../../src/policy/activation/policy-origin.js';
+import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
+import { PolicyNodeStand } from './node.js';
+
+/**
+ * A process that is made to be killed: source, store, thread and activation as the service has them, and nothing else, since
+ * all else would only cost time. It answers each line with a line of JSON.
+ *   killed-node STATE URL RISKS PROGRAM-OF-THE-THREAD
+ */
+const [directory, url, risks, worker] = process.argv.slice(2) as [string, string, string, string];
+const origin = new GitOrigin(
+  { url, ref: 'main', path: '', access: {}, directory: join(directory, 'git') },
+  risks,
+);
+const node = new PolicyNodeStand('node-1', origin, directory, { thread: new PolicyThread(worker) });
+
+/** What it decides by, and what it says of itself. */
+export interface KilledNodeAnswer {
+  rule: string | undefined;
+  id: string | undefined;
+  commit: string | undefined;
+  problems: string[];
+  result?: string;
+}
+
+function say(more: { problems: string[]; result?: string }): void {
+  const { inForce } = node.activation.status();
+  const answer: KilledNodeAnswer = {
+    rule: node.decide().devices[0]?.rule?.name,
+    id: inForce?.id,
+    commit: inForce?.commit,
+    ...more,
+  };
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === 'start') say({ problems: await node.start() });
+  if (line === 'sync') {
+    const { result, detail } = await node.activation.sync();
+    say({ problems: result === 'refused' ? [detail] : [], result });
+  }
+}
