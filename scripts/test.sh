@@ -12,6 +12,8 @@ scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt d
 npm run --silent lint
 make -s -C qemu/filter check
 make -s -C kernel/guard check
+# Every exposure under every mechanism that this host has, against real vfio; and a host that goes down without vfio-warden.
+npm run --silent lab -- breadth lab-itself talk-row-3
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.
 set -- test/fixtures/domains

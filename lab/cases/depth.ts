@@ -1,9 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
 import type { DeviceFacts } from '../exposures/exposure.js';
 import { useNvme } from '../outside/device-in-use.js';
 import { aliasOf, domainXml, hostdevXml } from '../outside/lab-domain.js';
 import type { LabHost } from '../outside/lab-host.js';
 import { LinuxGuest } from '../outside/linux-guest.js';
 import type { CaseResult, LabCase } from './lab-case.js';
+
+const DETACHED_WITHIN_MS = 120_000;
 
 export default [
   {
@@ -38,9 +41,7 @@ export default [
         const device = `/tmp/${guest.name}-nvme.xml`;
         await host.agent.writeFile(device, hostdevXml(nvme!.bdf, aliasOf(nvme!.device)));
         await host.virsh(['detach-device', guest.name, device]);
-        await guest.run(
-          'for i in $(seq 150); do [ -b /dev/nvme0n1 ] || break; sleep 0.2; done; [ ! -b /dev/nvme0n1 ]',
-        );
+        await detached(host, guest);
         await host.virsh(['save', guest.name, `/var/lib/libvirt/${guest.name}.save`]);
         await host.virsh(['restore', `/var/lib/libvirt/${guest.name}.save`]);
         await host.virsh(['attach-device', guest.name, device]);
@@ -74,6 +75,15 @@ async function withGuest(
     await host.virsh(['undefine', name]).catch(() => undefined);
   }
   return result;
+}
+
+/** The guest gives its device up in its own time. */
+async function detached(host: LabHost, { name }: LinuxGuest): Promise<void> {
+  for (const deadline = Date.now() + DETACHED_WITHIN_MS; ;) {
+    if (!(await host.virsh(['dumpxml', name])).includes('<hostdev')) return;
+    if (Date.now() > deadline) throw new Error(`${name} did not give its device up`);
+    await setTimeout(500);
+  }
 }
 
 async function linkIsUp(guest: LinuxGuest): Promise<string> {
