@@ -1,4 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { LocatedError } from '../../located-error.js';
 import type { Mode } from '../../policy/policy-terms.js';
@@ -69,6 +71,8 @@ export class GuardProgram {
 
   private async ask(argument: string[], timeout = APPLY_TIMEOUT_MS): Promise<Record<string, unknown>> {
     try {
+      // To find out by a new process that it is not there would hold up everybody for as long as that takes.
+      await access(this.path, constants.X_OK);
       const { stdout, stderr } = await run(this.path, argument, { timeout, maxBuffer: MAX_ANSWER_BYTES });
       return this.read(stdout, stderr);
     } catch (error) {
