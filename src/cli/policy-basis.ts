@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { readInventoryFile } from '../pci/inventory-file.js';
 import type { Inventory } from '../pci/inventory.js';
-import { UNPROBED_HOST, type HostCapabilities } from '../host/host-capabilities.js';
 import { LocatedError } from '../located-error.js';
 import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import type { CompiledBundle } from '../policy/bundle/bundle-compiler.js';
@@ -43,9 +42,6 @@ export function inventoryOf({ host }: OfflineOptions): Promise<Inventory> {
 export async function namer(): Promise<NameFunction> {
   return namerOf(await readPciIds());
 }
-
-/** A host of which no more is known than what stock libvirt and QEMU do. */
-export const STOCK_CAPABILITIES: HostCapabilities = { ...UNPROBED_HOST, defaultMachine: 'pc' };
 
 export function evaluationTime({ at }: OfflineOptions): string {
   const time = at === undefined ? new Date() : new Date(at);

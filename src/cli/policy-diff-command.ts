@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { readXmlDirectory } from '../audit/xml-directory.js';
 import type { DomainState } from '../decision/decision.js';
+import { STOCK_CAPABILITIES } from '../host/stock-capabilities.js';
 import { EffectReckoner, type EffectBasis, type PolicyEffect } from '../policy/effect/policy-effect.js';
 import { RiskDatabase } from '../risk/risk-database.js';
 import { EXIT, print, printJson } from './output.js';
@@ -10,7 +11,6 @@ import {
   compileAt,
   evaluationTime,
   inventoryOf,
-  STOCK_CAPABILITIES,
   type OfflineOptions,
 } from './policy-basis.js';
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { decide } from '../decision/decide.js';
 import { explain } from '../decision/explanation.js';
 import { readDomain } from '../domain-xml/domain-document.js';
+import { STOCK_CAPABILITIES } from '../host/stock-capabilities.js';
 import { traceRules } from '../policy/effect/rule-trace.js';
 import { RiskDatabase } from '../risk/risk-database.js';
 import { print, printJson } from './output.js';
@@ -12,7 +13,6 @@ import {
   evaluationTime,
   inventoryOf,
   namer,
-  STOCK_CAPABILITIES,
   type OfflineOptions,
 } from './policy-basis.js';
 import { readDocument } from './read-input.js';

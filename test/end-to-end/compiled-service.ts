@@ -24,8 +24,11 @@ export const POLICY_WORKER = 'dist/policy/activation/policy-worker.js';
 
 /** What the result depends on beside the sources. */
 const CONFIGURATION = [
-  ...['package.json', 'tsconfig.json', 'tsconfig.build.json'],
-  ...['scripts/build.sh', 'scripts/bundle.mjs'],
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/build.sh',
+  'scripts/bundle.mjs',
 ];
 
 /** Milliseconds. */

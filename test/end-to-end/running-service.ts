@@ -11,6 +11,8 @@ const PATIENCE_MS = 30_000;
 
 /** How the systemd unit starts Node: what it takes of memory hangs on that. */
 const UNIT = readUnit();
+/** Its flags. */
+export const SERVICE_FLAGS: readonly string[] = UNIT.flags;
 
 function readUnit(): { flags: string[]; arenas: string } {
   const unit = readFileSync(join(REPOSITORY, 'deploy/systemd/vfio-warden.service'), 'utf8');

@@ -2,7 +2,8 @@ import { dirname, join } from 'node:path/posix';
 import { decide } from '../../decision/decide.js';
 import type { Decision, DeviceDecision } from '../../decision/decision.js';
 import { explain } from '../../decision/explanation.js';
-import { UNPROBED_HOST, type HostCapabilities, type Probe } from '../../host/host-capabilities.js';
+import type { HostCapabilities, Probe } from '../../host/host-capabilities.js';
+import { STOCK_CAPABILITIES } from '../../host/stock-capabilities.js';
 import { LocatedError } from '../../located-error.js';
 import type { Inventory } from '../../pci/inventory.js';
 import { parseInventory } from '../../pci/inventory-document.js';
@@ -197,9 +198,7 @@ function capabilitiesOf({ ready = [] }: TestHost): HostCapabilities {
       ? { state: 'ready', detail: 'taken for granted by a test' }
       : { state: 'absent', detail: 'the test does not name it' };
   return {
-    ...UNPROBED_HOST,
-    defaultMachine: 'pc',
-    qemuDevices: ['qemu-xhci', 'nec-usb-xhci', 'pcie-pci-bridge', 'virtio-net-pci', 'e1000', 'rtl8139'],
+    ...STOCK_CAPABILITIES,
     kernelGuard: probe('kernel-guard'),
     kernelParameters: { ...probe('kernel-parameters'), allowIds: [] },
     qemuConfigFilter: {
