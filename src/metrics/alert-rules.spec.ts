@@ -40,6 +40,17 @@ describe('the alert rules', () => {
         libvirtConnected: () => true,
         mode: () => 'enforce',
         store: () => ({ state: 'ok', pending: 0, lost: 0 }),
+        staleRunning: () => 0,
+        policy: () => ({
+          source: '',
+          inForce: undefined,
+          pinned: undefined,
+          held: undefined,
+          lastSync: undefined,
+          lastRefusal: undefined,
+          warnings: [],
+          exemptions: [],
+        }),
       });
       const text = await metrics.scrape();
       for (const [name] of expr.matchAll(/vfio_warden_\w+/g)) expect(text).toContain(`# TYPE ${name} `);

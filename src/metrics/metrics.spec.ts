@@ -49,4 +49,55 @@ describe('what Prometheus is told', () => {
     expect(after).toContain('vfio_warden_libvirt_connected 0');
     expect(after).toContain('vfio_warden_unprotected_running_domains 2');
   });
+
+  it('tells of policies: what is in force, what waits, exemptions by their state, domains that are out of date', async () => {
+    const metrics = new Metrics('1.2.3');
+    const day = (days: number) => new Date(Date.now() + days * 24 * 60 * 60 * 1000).toISOString();
+    const exemption = (name: string, from: number, expires: number) => ({
+      name,
+      file: 'e.yaml',
+      match: { domains: [{ name: 'vm' }] },
+      reason: 'a test',
+      owner: 'us',
+      ticket: 'OPS-1',
+      from: day(from),
+      expires: day(expires),
+    });
+    let stale: number | undefined = 3;
+    metrics.watch({
+      staleRunning: () => stale,
+      policy: () => ({
+        source: 'somewhere',
+        inForce: { id: 'abc', revision: 'def', commit: '123' },
+        pinned: undefined,
+        held: { id: 'x', since: day(0), reason: 'too much', domains: 2, disruptive: 2, examples: [] },
+        lastSync: { result: 'refused', detail: 'no', at: '2026-11-26T00:00:00.000Z' },
+        lastRefusal: undefined,
+        warnings: [],
+        exemptions: [
+          exemption('to-come', 1, 20),
+          exemption('long', -1, 20),
+          exemption('short', -20, 10),
+          exemption('gone', -20, -1),
+          exemption('gone-too', -20, -2),
+        ],
+      }),
+    });
+    const text = await metrics.scrape();
+    for (const line of [
+      'vfio_warden_stale_running_domains 3',
+      'vfio_warden_policy_info{revision="abc",commit="123",pinned="false"} 1',
+      'vfio_warden_policy_held 1',
+      'vfio_warden_policy_last_sync_failed 1',
+      `vfio_warden_policy_last_sync_timestamp_seconds ${Date.parse('2026-11-26') / 1000}`,
+      'vfio_warden_exemptions{state="pending"} 1',
+      'vfio_warden_exemptions{state="active"} 1',
+      'vfio_warden_exemptions{state="expiring"} 1',
+      'vfio_warden_exemptions{state="expired"} 2',
+    ]) {
+      expect(text).toContain(line);
+    }
+    stale = undefined;
+    expect(await metrics.scrape()).not.toMatch(/^vfio_warden_stale_running_domains \d/m);
+  });
 });

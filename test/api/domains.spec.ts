@@ -12,7 +12,11 @@ describe('domains', () => {
     service = await startService();
     await service.store.write([
       decided(decision),
-      known({ decisionId: decision.id, verdict: 'restricted' }),
+      known({
+        decisionId: decision.id,
+        verdict: 'restricted',
+        stale: 'stop and start it: 0000:81:00.0 gets a conventional bus',
+      }),
       known({ uuid: OTHER, name: 'plain', owner: {}, active: false, unprotected: true, devices: [] }),
       known({ uuid: UUID, name: 'far', host: 'node-2' }),
       happened({ kind: 'rewritten', domainUuid: UUID, decisionId: decision.id, detail: 'define: 2 edits' }),
@@ -31,6 +35,8 @@ describe('domains', () => {
     ['host=node-1', ['instance-0000002a', 'plain']],
     ['host=node-1&active=true', ['instance-0000002a']],
     ['unprotected=true', ['plain']],
+    ['stale=true', ['instance-0000002a']],
+    ['host=node-1&stale=false', ['plain']],
     ['host=node-1&device=81:00.0', ['instance-0000002a']],
     ['host=node-1&text=web-1', ['instance-0000002a']],
     ['host=node-1&text=shop', ['instance-0000002a']],
