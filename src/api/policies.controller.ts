@@ -4,7 +4,6 @@ import type { Request } from 'express';
 import { DecisionService } from '../decision/decision.service.js';
 import { timeOf } from '../policy/document-time.js';
 import { exemptionState } from '../policy/exemption-state.js';
-import type { PolicySet } from '../policy/policy-set.js';
 import { SourceRefusal } from '../policy/sources/source-refusal.js';
 import { callerOf } from './access/caller.js';
 import { RequiresRole } from './access/role.guard.js';
@@ -15,12 +14,13 @@ import {
   SYNC_EXAMPLE,
 } from './examples/policies.js';
 import { POLICY_CONTROL } from './injection.js';
+import { sliceOf } from './list-in-memory.js';
 import { Answer, AnswerNotFound } from './openapi.js';
 import { PoliciesAnswer } from './policies.dto.js';
 import type { PolicyControl } from './policy-control.js';
 import { ExemptionsAnswer, PolicyStatusAnswer, RevisionRequest, SyncAnswer } from './policy-control.dto.js';
 import { ProblemError } from './problem-details.js';
-import { NoQuery } from './query-fields.js';
+import { NoQuery, PageQuery } from './query-fields.js';
 
 @ApiTags('policies')
 @Controller('v1/policies')
@@ -31,10 +31,12 @@ export class PoliciesController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'The rules in force, in order' })
+  @ApiOperation({ summary: 'The rules in force, in order, by pages' })
   @Answer(PoliciesAnswer, 'The rules.', POLICIES_EXAMPLE)
-  list(@Query() _query: NoQuery): PolicySet {
-    return this.decisions.basis.policy;
+  list(@Query() paging: PageQuery): PoliciesAnswer {
+    const { exemptions: _, rules, ...policy } = this.decisions.basis.policy;
+    const { from, to, next } = sliceOf('policies', policy.revision, rules.length, paging);
+    return { ...policy, rules: rules.slice(from, to), ...(next !== undefined && { next }) };
   }
 
   @Get('status')

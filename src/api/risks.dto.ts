@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { RiskAssessment } from '../risk/risk-database.js';
 import type { RiskEntry } from '../risk/risk-entry.js';
-import { TextParameter } from './query-fields.js';
+import { PageQuery, TextParameter } from './query-fields.js';
 
-export class RisksQuery {
+export class RisksQuery extends PageQuery {
   @TextParameter('Only what is said of a device: VENDOR:DEVICE[:SUBVENDOR:SUBDEVICE][:CLASS].', '10de:2330')
   id?: string;
 }
@@ -18,6 +18,9 @@ export class RisksAnswer {
     description: 'By id; those about a device the most specific first.',
   })
   entries!: readonly RiskEntry[];
+
+  @ApiPropertyOptional({ description: 'Give it as `cursor` to get what follows; absent on the last page.' })
+  next?: string;
 
   @ApiPropertyOptional({
     type: 'object',

@@ -93,6 +93,11 @@ export class RiskDatabase {
     return [...this.matcher.entries()];
   }
 
+  /** Entries by their places in the order of ids; made anew at each call. */
+  slice(from: number, to: number): readonly RiskEntry[] {
+    return Array.from({ length: to - from }, (_, at) => this.matcher.entryAt(from + at));
+  }
+
   entry(id: string): RiskEntry | undefined {
     return this.matcher.find(id);
   }

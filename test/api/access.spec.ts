@@ -13,6 +13,7 @@ import { startService, type TestService } from './service.js';
 const READER = generateToken();
 const OPERATOR = generateToken();
 const EXPIRED = generateToken();
+const WEBHOOK = generateToken();
 
 function line(name: string, role: string, token: string, expires?: string): string {
   const until = expires === undefined ? '' : `, expires: ${expires}`;
@@ -32,7 +33,7 @@ describe('access to the API', () => {
     problems = [];
     await writeFile(
       tokensFile,
-      `tokens:\n${line('prometheus', 'read', READER)}${line('night-shift', 'operate', OPERATOR, '2099-01-01')}` +
+      `tokens:\n${line('prometheus', 'read', READER)}${line('night-shift', 'operate', OPERATOR, '2099-01-01')}${line('webhook', 'sync', WEBHOOK)}` +
         line('old', 'operate', EXPIRED, '2026-01-31'),
     );
     tokens = await TokensFile.open(tokensFile, ({ message }) => problems.push(message));
@@ -152,6 +153,30 @@ describe('access to the API', () => {
       expect(body.items).toMatchObject([{ actor: 'token:night-shift', detail: 'enforce -> enforce: drill' }]);
     });
 
+    it('lets a webhook say that there are new policies, and nothing else', async () => {
+      const sync = vi.spyOn(service.parts.policyControl, 'sync');
+      sync.mockResolvedValue({ result: 'unchanged', detail: 'the source has nothing new' });
+      const post = (token: string) =>
+        request(url).post('/v1/policies/sync').set('authorization', bearer(token));
+      await post(generateToken()).expect(401);
+      const { body } = await post(READER).expect(403);
+      expect(body).toMatchObject({ detail: 'this needs the role sync' });
+      expect(sync).not.toHaveBeenCalled();
+      await post(WEBHOOK).expect(200);
+      await post(OPERATOR).expect(200);
+      expect(sync).toHaveBeenCalledTimes(2);
+      sync.mockRestore();
+      for (const path of ['/v1/policies', '/v1/policies/status', '/v1/host', '/metrics']) {
+        await request(url).get(path).set('authorization', bearer(WEBHOOK)).expect(403);
+      }
+      const revision = { revision: 'previous' };
+      await request(url)
+        .put('/v1/policies/pin')
+        .set('authorization', bearer(WEBHOOK))
+        .send(revision)
+        .expect(403);
+    });
+
     it('answers what is no HTTP as a problem, too', async () => {
       const { port } = new URL(url);
       const answer = await new Promise<string>((resolve) => {
@@ -199,7 +224,7 @@ describe('access to the API', () => {
     );
 
     await writeFile(tokensFile, `${more}  - { name: x, role: root, sha256: 00 }\n`);
-    await vi.waitFor(() => expect(problems.join()).toMatch(/tokens\.yaml:6:\d+: tokens\[4\]\.role/), 1500);
+    await vi.waitFor(() => expect(problems.join()).toMatch(/tokens\.yaml:7:\d+: tokens\[5\]\.role/), 1500);
     expect(tokens.callerOf(added)).toBeDefined();
 
     await writeFile(tokensFile, `tokens:\n${line('prometheus', 'read', READER)}`);

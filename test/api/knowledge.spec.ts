@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_INVENTORY } from '../fixtures/scenario.js';
+import { NODE_INVENTORY, risksOf } from '../fixtures/scenario.js';
 import { known, UUID } from './records.js';
 import { startService, type TestService } from './service.js';
 
@@ -57,6 +57,8 @@ describe('what the service knows', () => {
     ['/v1/risks?id=nvidia', 400, /no PCI ids/],
     ['/v1/devices?vendor=10de', 400, /property vendor should not exist/],
     ['/v1/policies?x', 400, /property x should not exist/],
+    ['/v1/risks?cursor=x', 400, /no cursor of the list of risks/],
+    ['/v1/risks?limit=100000', 400, /limit/],
     ['/v1/nothing', 404, /Cannot GET/],
   ])('is refused at %s', async (path, status, detail) => {
     const { body } = await service.api
@@ -76,6 +78,25 @@ describe('what the service knows', () => {
     expect(some.body.assessment).toEqual(
       JSON.parse(JSON.stringify(risks.assess({ vendor: '10de', device: '2330' }))),
     );
+  });
+
+  it('of risks comes by pages, each entry once, as long as the revision is the same', async () => {
+    const { risks } = service.parts.decisions.basis;
+    const ids: string[] = [];
+    let path: string | undefined = '/v1/risks?limit=20';
+    while (path !== undefined) {
+      const answer = await service.api.get(path).expect(200);
+      const { entries, next } = answer.body as { entries: { id: string }[]; next?: string };
+      expect(entries.length).toBeLessThanOrEqual(20);
+      ids.push(...entries.map(({ id }) => id));
+      path = next === undefined ? undefined : `/v1/risks?limit=20&cursor=${next}`;
+    }
+    expect(ids).toEqual(risks.entries.map(({ id }) => id));
+    const first = await service.api.get('/v1/risks?limit=1').expect(200);
+    service.parts.decisions.replace({ risks: risksOf() });
+    const { body } = await service.api.get(`/v1/risks?limit=1&cursor=${first.body.next}`).expect(400);
+    service.parts.decisions.replace({ risks });
+    expect(body.detail).toMatch(/another revision of the risks/);
   });
 
   it('of policies: the rules in order, and where they are', async () => {
