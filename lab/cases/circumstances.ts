@@ -112,7 +112,7 @@ async function alreadyRunning(host: LabHost, mechanism: LabMechanism, device: De
     await host.turn('enforce');
     const deadline = Date.now() + ACTS_WITHIN_MS;
     let after = await look();
-    while (closes && after !== 'closed' && Date.now() < deadline) after = await look();
+    if (closes) while (after !== 'closed' && Date.now() < deadline) after = await look();
     const seen = before === 'open' ? after : `${before} before it was switched on`;
     return { claimed: `VM already running: ${closes ? 'closed' : 'open'}`, seen };
   }).finally(async () => host.turn('enforce'));
