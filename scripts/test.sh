@@ -2,10 +2,10 @@
 # Sets up and runs every test.
 set -eu
 cd "$(dirname "$0")/.."
-# For tests only: a PostgreSQL server, promtool, what looks at scripts and units, Git servers, and what
+# For tests only: a PostgreSQL server, promtool, another clock, what looks at scripts and units, Git servers, and what
 # compiles the kernel guard.
 scripts/setup.sh postgresql prometheus openssl shellcheck systemd procps gnupg openssh-client \
-  openssh-server apache2-bin socat \
+  openssh-server apache2-bin socat libfaketime \
   clang clang-format bpftool libbpf-dev libjson-c-dev
 # Where it cannot be had, its tests say so and are skipped.
 scripts/with-modular-libvirt.sh --prepare || echo "test.sh: no modular libvirt daemons here" >&2

@@ -6,6 +6,8 @@ import { remark } from './figures.js';
 import { benchHook } from './hook.js';
 import { benchProxy } from './proxy.js';
 import { benchReconcile } from './reconcile.js';
+import { benchReload } from './reload.js';
+import { benchRules } from './rules.js';
 import { benchService } from './service.js';
 
 /** Runs the topics that are named, or all; see README.md beside this file. */
@@ -21,6 +23,8 @@ const TOPICS: Record<string, Topic> = {
   proxy: { run: benchProxy, needsHost: true },
   hook: { run: benchHook, needsHost: true },
   reconcile: { run: benchReconcile, needsHost: true },
+  rules: { run: benchRules, needsHost: false },
+  reload: { run: benchReload, needsHost: false },
   service: { run: benchService, needsHost: true },
 };
 

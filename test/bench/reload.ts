@@ -1,0 +1,88 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { SERVICE_FLAGS } from '../end-to-end/running-service.js';
+import { figures, print, remark, time } from './figures.js';
+import { writeFleetBundle } from './fleet-bundle.js';
+import type { Report } from './reloading-process.js';
+
+const PROGRAM = fileURLToPath(new URL('reloading-process.ts', import.meta.url));
+const RULES = 10_000;
+const ENTRIES = 100_000;
+const DECISIONS_A_SECOND = 500;
+/** Milliseconds of decisions without a reload, for comparison. */
+const QUIET_MS = 20_000;
+const WARM_UP_MS = 10_000;
+
+/** What a large revision that comes into force does to the decisions that arrive meanwhile. */
+export async function benchReload(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'warden-bench-'));
+  const bundle = join(directory, 'bundle');
+  writeFleetBundle(bundle, { rules: 0, entries: 1, version: 'small' });
+  const child = fork(PROGRAM, [bundle, join(directory, 'state'), `${DECISIONS_A_SECOND}`], {
+    execArgv: [...SERVICE_FLAGS, '--import', 'tsx'],
+    env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+  });
+  try {
+    await once(child, 'message');
+    await measure(child, bundle);
+  } finally {
+    child.kill();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(child: ChildProcess, bundle: string): Promise<void> {
+  const name = `rules-${RULES}.entries-${ENTRIES}`;
+  await sleep(WARM_UP_MS);
+  const fill = await time(() => reload(child, bundle, 'first'));
+  remark(`the first such revision, in place of a small one, took ${Math.round(fill / 1000)} s`);
+  await sleep(WARM_UP_MS);
+  await ask(child, 'tell');
+  await sleep(QUIET_MS);
+  const quiet = await ask(child, 'tell');
+  const during = await reload(child, bundle, 'second');
+  const took = during.realMs;
+  remark(`the next took ${Math.round(took / 1000)} s, ${during.delays.length} decisions meanwhile`);
+  print(`reload.${name}`, took, 'ms');
+  print(`reload.memory-peak.${name}`, during.peakBytes / 1e6, 'MB');
+  for (const [figure, of] of [
+    ['longest', (delays: number[]) => delays.reduce((most, each) => Math.max(most, each), 0)],
+    ['p99', (delays: number[]) => figures(delays).p99],
+  ] as const) {
+    const title = `decision-delay.${figure}`;
+    print(`${title}.quiet`, of(quiet.delays), 'ms');
+    print(`${title}.reload`, of(during.delays), 'ms');
+    print(`${title}.reload`, of(during.delays) / of(quiet.delays), 'ratio', `${title}.quiet`);
+  }
+  for (const [what, { delays, tookMs, realMs }] of Object.entries({ quiet, during })) {
+    const later = [5, 10, 20, 50].map((ms) => `${delays.filter((delay) => delay > ms).length} over ${ms} ms`);
+    remark(
+      `${what}: ${delays.length} decisions, ${later.join(', ')}; others ran ${Math.round(100 * (1 - tookMs / realMs))} % of the time`,
+    );
+  }
+}
+
+async function reload(child: ChildProcess, bundle: string, version: string): Promise<Report> {
+  writeFleetBundle(bundle, { rules: RULES, entries: ENTRIES, version });
+  await ask(child, 'tell');
+  const report = await ask(child, 'reload');
+  if (!report.result?.startsWith('activated'))
+    throw new Error(`it did not come into force: ${report.result}`);
+  return report;
+}
+
+async function ask(child: ChildProcess, message: 'tell' | 'reload'): Promise<Report> {
+  child.send(message);
+  const [answer] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(() => {
+      throw new Error('the process that decides has ended');
+    }),
+  ])) as [Report];
+  return answer;
+}
