@@ -12,19 +12,49 @@ export default [
   {
     name: 'depth-bus',
     summary:
-      'a Linux guest behind what this host has: devices in use, attach, reset, and a save that libvirt refuses',
+      'a Linux guest with devices on a conventional bus: in use, one attached, the VM reset, and a save that libvirt refuses',
     byDefault: false,
     run: async ({ guarded }) => {
       const { host, devices } = await guarded();
-      return withGuest(host, 'lab-depth', named(devices, 'nvme', 'e1000e'), async (guest, result) => {
+      const [nvme, nic, second] = named(devices, 'nvme', 'e1000e', 'virtio-net');
+      return withGuest(host, 'lab-depth-bus', [nvme!, nic!], async (guest, result) => {
         result.seen.push(await useNvme(guest), await linkIsUp(guest));
-        result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
-        result.seen.push(await attachSecond(host, guest, named(devices, 'virtio-net')[0]!));
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+        result.seen.push(await attach(host, guest, second!, 256));
         await host.virsh(['reset', guest.name]);
         await guest.rebooted();
         result.seen.push(`after a reset of the VM: ${await useNvme(guest)}`);
-        result.seen.push(await triesExtendedSpace(host, guest, named(devices, 'nvme')[0]!));
+        result.seen.push(await expectReached(host, guest, nvme!, false));
         result.seen.push(await saveIsRefused(host, guest));
+      });
+    },
+  },
+  {
+    name: 'depth-guard',
+    summary:
+      'a Linux guest under the kernel guard: its NVMe in use while the switch is turned, a device attached, the VM reset',
+    byDefault: false,
+    run: async ({ guarded, mechanisms }) => {
+      const { host, devices } = await guarded();
+      const missing = await mechanisms.find(({ column }) => column === 'kernel-guard')?.missing?.(host);
+      if (missing !== undefined) return { seen: [`not run: ${missing}`], failures: [] };
+      const [nvme, second] = named(devices, 'nvme', 'virtio-net');
+      return withGuest(host, 'lab-depth-guard', [nvme!], async (guest, result) => {
+        result.seen.push(await useNvme(guest));
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+        try {
+          await host.turn('off');
+          result.seen.push(`switched off: ${await expectReached(host, guest, nvme!, true)}`);
+        } finally {
+          await host.turn('enforce');
+        }
+        result.seen.push(`and on again: ${await useNvme(guest)}`);
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+        result.seen.push(await attach(host, guest, second!, 4096));
+        await host.virsh(['reset', guest.name]);
+        await guest.rebooted();
+        result.seen.push(`after a reset of the VM: ${await useNvme(guest)}`);
+        result.seen.push(await expectReached(host, guest, nvme!, false));
       });
     },
   },
@@ -95,8 +125,13 @@ async function linkIsUp(guest: LinuxGuest): Promise<string> {
   return "the guest's e1000e has its link up";
 }
 
-/** The guest's root writes to every byte from 0x100 on, by sysfs, as the talk's fuzzer did. */
-async function triesExtendedSpace(host: LabHost, guest: LinuxGuest, { bdf }: DeviceFacts): Promise<string> {
+/** The guest's root writes to bytes from 0x100 on, by sysfs, as the talk's fuzzer did. */
+async function expectReached(
+  host: LabHost,
+  guest: LinuxGuest,
+  { bdf }: DeviceFacts,
+  expected: boolean,
+): Promise<string> {
   host.machine.hardware.take();
   const size = await guest.run(
     'c=$(dirname $(grep -l 0x010802 /sys/bus/pci/devices/*/class))/config; ' +
@@ -104,13 +139,19 @@ async function triesExtendedSpace(host: LabHost, guest: LinuxGuest, { bdf }: Dev
   );
   const reached = host.machine.hardware
     .takeWrites()
-    .filter((write) => bdf.endsWith(write.address) && write.offset >= 0x100);
-  if (reached.length > 0)
-    throw new Error(`${reached.length} writes of the guest reached extended config space`);
-  return `the guest sees ${size} bytes of config space; none of its writes from 0x100 on reached the device`;
+    .filter((write) => bdf.endsWith(write.address) && write.offset >= 0x100).length;
+  const seen = `the guest sees ${size} bytes of config space; ${reached || 'none'} of its writes from 0x100 on reached the device`;
+  if (reached > 0 !== expected) throw new Error(seen);
+  return seen;
 }
 
-async function attachSecond(host: LabHost, guest: LinuxGuest, { device, bdf }: DeviceFacts): Promise<string> {
+/** Attaches a virtio-net to the running guest. */
+async function attach(
+  host: LabHost,
+  guest: LinuxGuest,
+  { device, bdf }: DeviceFacts,
+  bytes: 256 | 4096,
+): Promise<string> {
   const file = `/tmp/${guest.name}-second.xml`;
   await host.agent.writeFile(file, hostdevXml(bdf, aliasOf(device)));
   await host.virsh(['attach-device', guest.name, file]);
@@ -118,7 +159,8 @@ async function attachSecond(host: LabHost, guest: LinuxGuest, { device, bdf }: D
     'echo 1 >/sys/bus/pci/rescan; for i in $(seq 50); do v=$(grep -l 0x1041 /sys/bus/pci/devices/*/device) && break; sleep 0.2; done; ' +
       'stat -c %s $(dirname $v)/config',
   );
-  if (size !== '256') throw new Error(`the attached device has ${size} bytes of config space in the guest`);
+  if (size !== String(bytes))
+    throw new Error(`the attached device has ${size} bytes of config space in the guest`);
   return `a second device, attached to the running guest: ${size} bytes of config space there`;
 }
 

@@ -27,6 +27,8 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ...mechanisms.map(({ column, mitigations }) =>
           ruleFor(circumstancesDomain(column), mitigations, CLOSED_BY_STANDARD),
         ),
+        ruleFor('lab-depth-bus', ['conventional-bus']),
+        ruleFor('lab-depth-guard', ['kernel-guard']),
         // Whatever the host has, the least disruptive first.
         ruleFor(
           'lab-*',
