@@ -4,6 +4,7 @@ import type { DecisionService } from '../decision/decision.service.js';
 import { FollowedFile } from '../host/followed-file.js';
 import type { PolicyActivation, SyncOutcome } from '../policy/activation/policy-activation.js';
 import { policyInForce } from '../policy/policy-in-force.js';
+import type { PolicySet } from '../policy/policy-set.js';
 import type { Part } from './lifecycle.js';
 
 /** Longer than an id with white space around it. */
@@ -35,6 +36,7 @@ export class PolicyPart implements Part {
   private ticking: NodeJS.Timeout | undefined;
   private failures = 0;
   private digest: string | undefined;
+  private policy: PolicySet | undefined;
   private stopped = false;
   private running: Promise<unknown> = Promise.resolve();
 
@@ -75,6 +77,7 @@ export class PolicyPart implements Part {
 
   async start(): Promise<void> {
     this.digest = this.digestNow();
+    this.policy = this.options.decisions.basis.policy;
     this.ticking = setInterval(() => this.tick(), CLOCK_MS).unref();
     await this.pin.start();
     this.schedule(0);
@@ -132,11 +135,16 @@ export class PolicyPart implements Part {
       );
   }
 
-  /** Compares what is in force with what was, so that a clock that jumps is no matter. */
+  /**
+   * Compares what is in force with what was, so that a clock that jumps is no matter. What was activated since the last
+   * look may have ended since, too, and then comes to the same as what there was before it.
+   */
   private tick(): void {
+    const { policy } = this.options.decisions.basis;
     const digest = this.digestNow();
-    if (digest === this.digest) return;
+    if (digest === this.digest && policy === this.policy) return;
     this.digest = digest;
+    this.policy = policy;
     this.options.timePassed();
   }
 

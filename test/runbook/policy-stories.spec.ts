@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DomainRecord } from '../../src/store/records.js';
 import { guestWith, NVME } from '../end-to-end/guests.js';
-import { Fleet, fleetMissing, NODES } from './fleet.js';
+import { CANARY, Fleet, fleetMissing, NODES } from './fleet.js';
 import { firstMissing, storyOf } from './story.js';
 
 const missing = fleetMissing();
@@ -45,7 +45,8 @@ describe.skipIf(missing !== undefined)("the runbook's stories of policies, follo
         const lacks = shown && firstMissing(shown, stdout);
         if (lacks !== undefined && Date.now() < deadline) continue;
         expect(code, `${commands}\n${stdout}${stderr}`).toBe(0);
-        expect(lacks, `of what\n${commands}\nprinted:\n${stdout}${stderr}`).toBeUndefined();
+        const log = lacks === undefined ? '' : fleet.service(CANARY).log.slice(-4000);
+        expect(lacks, `of what\n${commands}\nprinted:\n${stdout}${stderr}\n${log}`).toBeUndefined();
         break;
       }
     }
