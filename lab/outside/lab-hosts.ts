@@ -38,7 +38,12 @@ export class LabHosts {
     this.say(more.policies ? 'booting a host with vfio-warden' : 'booting a bare host');
     const host = await LabHost.boot({ ...this.options, ...more });
     this.say('the host is up');
-    this.versions = await host.versions();
-    return { host, devices: await findDevices(host, this.options.devices) };
+    try {
+      this.versions = await host.versions();
+      return { host, devices: await findDevices(host, this.options.devices) };
+    } catch (error) {
+      await host.off();
+      throw error;
+    }
   }
 }
