@@ -22,7 +22,10 @@ export const PACKAGE_ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)))
 
 /** Sources, compiled modules and bundles lie at different depths in it. */
 function packageRoot(directory: string): string {
-  return existsSync(join(directory, 'package.json')) ? `${directory}/` : packageRoot(dirname(directory));
+  if (existsSync(join(directory, 'package.json'))) return `${directory}/`;
+  if (directory === dirname(directory))
+    throw new Error('vfio-warden is not in its package: no package.json above it');
+  return packageRoot(dirname(directory));
 }
 
 export const FAILURE_MODES = ['closed', 'open'] as const;

@@ -38,7 +38,8 @@ export class InventoryRefresh implements Part {
     await this.take(inventory);
     this.timer = setInterval(() => void this.refresh(), INTERVAL_MS);
     if (this.settings.inventory === undefined) {
-      this.present = await this.functionsNow();
+      // Not what there is now: a function may have appeared since this inventory was read.
+      this.present = listOf(inventory.functions.map(({ bdf }) => bdf));
       this.look = setInterval(() => void this.refreshIfOthers(), LOOK_MS);
     }
   }
@@ -64,8 +65,7 @@ export class InventoryRefresh implements Part {
 
   /** What cannot be listed is the reading's to tell. */
   private async functionsNow(): Promise<string> {
-    const names = await readdir(join(this.settings.sysfs, 'bus/pci/devices')).catch(() => []);
-    return names.toSorted().join();
+    return listOf(await readdir(join(this.settings.sysfs, 'bus/pci/devices')).catch(() => []));
   }
 
   private async read(): Promise<void> {
@@ -95,4 +95,8 @@ export class InventoryRefresh implements Part {
       this.logger.warn({ device: bdf, file }, `${problem}. ${remedy}`);
     }
   }
+}
+
+function listOf(functions: readonly string[]): string {
+  return functions.toSorted().join();
 }
