@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import type { HeldRevision } from '../policy/activation/policy-state.js';
-import type { PolicyStatus, SyncOutcome, SyncResult } from '../policy/activation/policy-activation.js';
+import type { PolicyStatus, SyncOutcome, SyncResult } from '../policy/activation/policy-status.js';
 import { EXEMPTION_STATES, type ExemptionState } from '../policy/exemption-state.js';
 import { REFUSAL_REASONS, type RefusalReason } from '../policy/sources/source-refusal.js';
 

@@ -1,4 +1,4 @@
-import type { PolicyStatus, SyncOutcome } from '../policy/activation/policy-activation.js';
+import type { PolicyStatus, SyncOutcome } from '../policy/activation/policy-status.js';
 
 /** What the API shows and steers of policies. */
 export interface PolicyControl {

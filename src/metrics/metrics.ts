@@ -5,7 +5,7 @@ import { HOOK_OPERATIONS, type HookOperation } from '../libvirt/hook/hook-answer
 import { PROXY_OUTCOMES, type ProxyOutcome } from '../libvirt/proxy/call-outcome.js';
 import { EXEMPTION_STATES, exemptionState } from '../policy/exemption-state.js';
 import type { PlacedExemption } from '../policy/policy-set.js';
-import type { PolicyStatus } from '../policy/activation/policy-activation.js';
+import type { PolicyStatus } from '../policy/activation/policy-status.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
 
 /** What the hook told libvirt. */

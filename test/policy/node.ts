@@ -7,9 +7,9 @@ import { UNPROBED_HOST } from '../../src/host/host-capabilities.js';
 import {
   PolicyActivation,
   type PolicyActivationParts,
-  type PolicyEvent,
 } from '../../src/policy/activation/policy-activation.js';
 import type { PolicyOrigin } from '../../src/policy/activation/policy-origin.js';
+import type { PolicyEvent } from '../../src/policy/activation/policy-status.js';
 import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import type { JudgedDomain } from '../../src/policy/effect/policy-effect.js';
