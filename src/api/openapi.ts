@@ -1,6 +1,7 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { applyDecorators } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiResponse,
@@ -27,6 +28,11 @@ const PROBLEM_SCHEMA = {
 /** What a route answers when all is well. */
 export function Answer(type: Type, description: string, example: unknown): MethodDecorator {
   return ApiOkResponse({ type, description, example });
+}
+
+/** What a route answers where it goes on with the work after its answer. */
+export function AnswerAccepted(type: Type, description: string, example: unknown): MethodDecorator {
+  return ApiAcceptedResponse({ type, description, example });
 }
 
 /** What a route answers as something else than JSON. */

@@ -1,7 +1,14 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Matches } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsInt, Matches, Max, Min } from 'class-validator';
 import type { HeldRevision } from '../policy/activation/policy-state.js';
-import type { PolicyStatus, SyncOutcome, SyncResult } from '../policy/activation/policy-status.js';
+import {
+  STEPS,
+  type PolicyStatus,
+  type SyncOutcome,
+  type SyncResult,
+  type UnderWay,
+} from '../policy/activation/policy-status.js';
 import { EXEMPTION_STATES, type ExemptionState } from '../policy/exemption-state.js';
 import { REFUSAL_REASONS, type RefusalReason } from '../policy/sources/source-refusal.js';
 
@@ -17,6 +24,34 @@ export class RevisionRequest {
   revision!: string;
 }
 
+/** Whoever sends a webhook gives up after ten seconds, as GitHub does. */
+const DEFAULT_WAIT_S = 8;
+/** Less than the time after which a connection without a word is closed. */
+export const MAX_WAIT_S = 30;
+
+export class WaitQuery {
+  @ApiPropertyOptional({
+    minimum: 0,
+    maximum: MAX_WAIT_S,
+    default: DEFAULT_WAIT_S,
+    description: 'Seconds after which the answer is 202 where it is not done yet.',
+  })
+  @Type(() => Number)
+  @IsInt()
+  @Min(0)
+  @Max(MAX_WAIT_S)
+  wait = DEFAULT_WAIT_S;
+}
+
+/** What is not done yet, and goes on. */
+export class UnderWayAnswer {
+  @ApiProperty({ enum: ['under-way'] })
+  result!: 'under-way';
+
+  @ApiProperty({ description: 'In words.' })
+  detail!: string;
+}
+
 export class SyncAnswer implements SyncOutcome {
   @ApiProperty({ enum: RESULTS })
   result!: SyncResult;
@@ -26,6 +61,17 @@ export class SyncAnswer implements SyncOutcome {
 
   @ApiPropertyOptional({ enum: REFUSAL_REASONS, description: 'Why it was refused.' })
   reason?: RefusalReason;
+
+  @ApiPropertyOptional({ description: 'The commit that was refused.' })
+  commit?: string;
+}
+
+class UnderWayView implements UnderWay {
+  @ApiProperty({ enum: STEPS })
+  step!: UnderWay['step'];
+
+  @ApiProperty({ format: 'date-time' })
+  since!: string;
 }
 
 class TimedSyncView extends SyncAnswer {
@@ -108,6 +154,15 @@ export class PolicyStatusAnswer implements PolicyStatus {
 
   @ApiPropertyOptional({ type: TimedSyncView })
   lastRefusal!: TimedSyncView | undefined;
+
+  @ApiPropertyOptional({ type: TimedSyncView, description: 'Of approvals and pins.' })
+  lastRequest!: TimedSyncView | undefined;
+
+  @ApiProperty({
+    type: [UnderWayView],
+    description: 'Looks at the source, approvals and pins that are not done yet.',
+  })
+  underWay!: readonly UnderWayView[];
 
   @ApiProperty({
     type: [String],

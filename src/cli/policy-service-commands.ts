@@ -6,9 +6,22 @@ import { loadSettings } from '../config/load-settings.js';
 import { withoutControls } from '../documents/located-yaml.js';
 import { LocatedError } from '../located-error.js';
 import { EXIT, print, printJson } from './output.js';
+import { askPatiently, newerOutcome, type PolicyRequest } from './policy-request.js';
 import { ServiceAway } from './service-client.js';
 import { addServiceOptions, serviceOf, type ServiceOptions } from './service-options.js';
 import { table } from './table.js';
+
+const SYNC: PolicyRequest = {
+  method: 'post',
+  path: '/v1/policies/sync',
+  outcomeOf: ({ lastSync }) => lastSync,
+};
+const PIN: PolicyRequest = {
+  method: 'put',
+  path: '/v1/policies/pin',
+  outcomeOf: ({ lastRequest }) => lastRequest,
+};
+const UNPIN: PolicyRequest = { ...SYNC, method: 'delete', path: '/v1/policies/pin' };
 
 /** Commands that ask the service which revision is in force, and steer that. */
 export function addPolicyServiceCommands(policy: Command): void {
@@ -19,13 +32,14 @@ export function addPolicyServiceCommands(policy: Command): void {
     'show which revision is in force, what waits, and how the last look at the source went',
   ).action(status);
   add('exemptions', 'list exemptions and when they end').action(exemptions);
-  add('sync', 'look at the source of policies now').action(async (options: ServiceOptions) =>
-    tell(await (await serviceOf(options)).post<SyncAnswer>('/v1/policies/sync'), options),
-  );
-  add('approve', 'let a revision that waits come into force')
+  add('sync', 'look at the source of policies now').action((options: ServiceOptions) => ask(SYNC, options));
+  add('approve', 'let a revision that waits come into force, or accept a history that was refused')
     .argument('<revision>', 'its id or commit, or the beginning of one')
-    .action(async (revision: string, options: ServiceOptions) =>
-      tell(await (await serviceOf(options)).post<SyncAnswer>('/v1/policies/approve', { revision }), options),
+    .action((revision: string, options: ServiceOptions) =>
+      ask(
+        { method: 'post', path: '/v1/policies/approve', body: { revision }, outcomeOf: newerOutcome },
+        options,
+      ),
     );
   add(
     'pin',
@@ -39,7 +53,7 @@ export function addPolicyServiceCommands(policy: Command): void {
 async function status(options: ServiceOptions): Promise<void> {
   const answer = await (await serviceOf(options)).get<PolicyStatusAnswer>('/v1/policies/status');
   if (options.json) return printJson(answer);
-  const { source, inForce, pinned, held, lastSync, lastRefusal, warnings } = answer;
+  const { source, inForce, pinned, held, lastSync, lastRefusal, underWay, warnings } = answer;
   const lines = [
     `source    ${source}`,
     `in force  ${inForce ? revisionLine(inForce) : "the package's own policies"}`,
@@ -58,8 +72,18 @@ async function status(options: ServiceOptions): Promise<void> {
   }
   if (lastSync) lines.push(`last look ${lastSync.at}: ${lastSync.result}: ${lastSync.detail}`);
   if (lastRefusal) lines.push(`refused   ${lastRefusal.at}: ${lastRefusal.reason}: ${lastRefusal.detail}`);
+  if (isOtherHistory(lastSync)) {
+    lines.push(
+      `          meant? wardenctl policy approve ${lastSync!.commit!.slice(0, 12)} accepts that history`,
+    );
+  }
+  lines.push(...underWay.map(({ step, since }) => `now       ${step}, since ${since}`));
   lines.push(...warnings.map((warning) => `warning   ${warning}`));
   print(lines.map(withoutControls).join('\n'));
+}
+
+function isOtherHistory({ result, reason, commit }: Partial<SyncAnswer> = {}): boolean {
+  return result === 'refused' && (reason === 'rolled-back' || reason === 'rewritten') && commit !== undefined;
 }
 
 function revisionLine({ id, commit, signer }: { id: string; commit?: string; signer?: string }): string {
@@ -88,8 +112,7 @@ async function exemptions(options: ServiceOptions): Promise<void> {
 
 async function pin(revision: string, options: ServiceOptions): Promise<void> {
   try {
-    const service = await serviceOf(options);
-    tell(await service.put<SyncAnswer>('/v1/policies/pin', { revision }), options);
+    await ask({ ...PIN, body: { revision } }, options);
   } catch (error) {
     const file = await pinFileFor(error, options);
     if (!/^([0-9a-f]{7,64}|previous)$/.test(revision)) {
@@ -107,7 +130,7 @@ async function pin(revision: string, options: ServiceOptions): Promise<void> {
 
 async function unpin(options: ServiceOptions): Promise<void> {
   try {
-    tell(await (await serviceOf(options)).delete<SyncAnswer>('/v1/policies/pin'), options);
+    await ask(UNPIN, options);
   } catch (error) {
     const file = await pinFileFor(error, options);
     await rm(file, { force: true });
@@ -120,6 +143,11 @@ async function pinFileFor(error: unknown, options: ServiceOptions): Promise<stri
   if (!(error instanceof ServiceAway) || !options.server.startsWith('unix:')) throw error;
   const { stateDirectory } = await loadSettings(process.env);
   return join(stateDirectory, 'policy/pin');
+}
+
+async function ask(request: PolicyRequest, options: ServiceOptions): Promise<void> {
+  const service = await serviceOf(options);
+  tell(await askPatiently(service, request, (line) => process.stderr.write(`${line}\n`)), options);
 }
 
 function tell(answer: SyncAnswer, options: ServiceOptions): void {

@@ -48,6 +48,8 @@ describe('the alert rules', () => {
           held: undefined,
           lastSync: undefined,
           lastRefusal: undefined,
+          lastRequest: undefined,
+          underWay: [],
           warnings: [],
           exemptions: [],
         }),

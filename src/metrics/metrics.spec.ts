@@ -73,6 +73,8 @@ describe('what Prometheus is told', () => {
         held: { id: 'x', since: day(0), reason: 'too much', domains: 2, disruptive: 2, examples: [] },
         lastSync: { result: 'refused', detail: 'no', at: '2026-11-26T00:00:00.000Z' },
         lastRefusal: undefined,
+        lastRequest: undefined,
+        underWay: [],
         warnings: [],
         exemptions: [
           exemption('to-come', 1, 20),

@@ -73,6 +73,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     hostdevNetworks: () => networks.names,
     pin: filePin(pinFile(settings)),
     brakePercent: settings.policyBrake,
+    looked: ({ result, reason }) => metrics.policySynced(reason ?? result),
     tell: (event) => {
       logger[event.kind === 'policy-activated' ? 'info' : 'warn'](event.detail);
       journal.event({ host: hostName, at: clock().toISOString(), ...event });
@@ -147,7 +148,6 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       logger.info('an exemption or a rollout step began or ended: every domain is decided again');
       reconcileAll();
     },
-    counted: ({ result, reason }) => metrics.policySynced(reason ?? result),
     logger,
     clock,
   });

@@ -63,7 +63,6 @@ it('has domains decided again when an exemption ends, however soon after it came
     pinFile: join(directory, 'pin'),
     pollSeconds: 0,
     timePassed,
-    counted: () => undefined,
     logger: pino({ level: 'silent' }),
     clock: () => now,
   });

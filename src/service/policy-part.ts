@@ -24,7 +24,6 @@ export interface PolicyPartOptions {
   pollSeconds: number;
   /** What the rules come to has changed with time. */
   timePassed: () => void;
-  counted: (outcome: SyncOutcome) => void;
   logger: Logger;
   clock: () => Date;
 }
@@ -95,10 +94,9 @@ export class PolicyPart implements Part {
   /** Looks at the source now, and plans the next look. */
   async sync(): Promise<SyncOutcome> {
     clearTimeout(this.next);
-    const { activation, counted, logger } = this.options;
+    const { activation, logger } = this.options;
     try {
       const outcome = await activation.sync();
-      counted(outcome);
       this.failures = outcome.result === 'refused' ? this.failures + 1 : 0;
       this.schedule(outcome.result === 'waiting' ? WAITING_MS : this.pauseMs());
       return outcome;

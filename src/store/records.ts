@@ -65,10 +65,14 @@ export const EVENT_KINDS = [
   'guard-gap',
   /** An operator changed something; `actor` says who. */
   'mode-changed',
-  /** A policy revision is in force; what came was refused; it waits for a person; somebody pinned one, or let go of it. */
+  /**
+   * A policy revision is in force; what came was refused; it waits for a person; a person accepted its history; somebody
+   * pinned one, or let go of it.
+   */
   'policy-activated',
   'policy-refused',
   'policy-held',
+  'policy-accepted',
   'policy-pinned',
   'policy-unpinned',
 ] as const;

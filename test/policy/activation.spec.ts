@@ -190,6 +190,20 @@ describe('revisions', { timeout: 90_000 }, () => {
     expect(await node.activation.sync()).toMatchObject({ result: 'refused', reason });
   });
 
+  it('that are refused stay so after a restart; a remote that was away is forgotten once it answers', async () => {
+    remote.commit('one');
+    await node.activation.sync();
+    renameSync(remote.bare, `${remote.bare}-away`);
+    expect(await node.activation.sync()).toMatchObject({ result: 'refused', reason: 'access-denied' });
+    renameSync(`${remote.bare}-away`, remote.bare);
+    expect(await node.activation.sync()).toMatchObject({ result: 'unchanged' });
+    remote.write('policy.yaml', 'a: [b');
+    const commit = remote.commit('two');
+    await node.activation.sync();
+    await node.start();
+    expect(await node.activation.sync()).toMatchObject({ result: 'refused', reason: 'invalid', commit });
+  });
+
   it('are read without running anything of theirs', async () => {
     const trace = join(remote.root, 'ran');
     remote.write('.gitattributes', '*.yaml filter=evil export-ignore\n');

@@ -24,6 +24,7 @@ export class PolicyNodeStand {
   domains: JudgedDomain[] | undefined = [
     { name: 'vm', xml: domain(hostdev('0000:81:00.0')), domainState: 'new', ranRestricted: [] },
   ];
+  listDomains: PolicyActivationParts['domains'] = async () => this.domains;
   decisions!: DecisionService;
   activation!: PolicyActivation;
 
@@ -50,7 +51,7 @@ export class PolicyNodeStand {
       store: new RevisionStore(join(this.directory, 'policy')),
       basis: () => this.decisions.basis,
       apply: ({ policy, risks }) => this.decisions.replace({ policy, risks }),
-      domains: async () => this.domains,
+      domains: () => this.listDomains(),
       hostdevNetworks: () => [],
       pin: filePin(join(this.directory, 'policy/pin')),
       brakePercent: 10,

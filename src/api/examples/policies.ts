@@ -1,5 +1,10 @@
 import type { PoliciesAnswer } from '../policies.dto.js';
-import type { ExemptionsAnswer, PolicyStatusAnswer, SyncAnswer } from '../policy-control.dto.js';
+import type {
+  ExemptionsAnswer,
+  PolicyStatusAnswer,
+  SyncAnswer,
+  UnderWayAnswer,
+} from '../policy-control.dto.js';
 
 export const POLICIES_EXAMPLE: PoliciesAnswer = {
   revision: '8aa242a3551e3b02787d41dd65fd91ea018333bfc48c4f1ba8507c23a24384bc',
@@ -36,12 +41,19 @@ export const POLICY_STATUS_EXAMPLE: PolicyStatusAnswer = {
     at: '2026-11-26T12:05:00.000Z',
   },
   lastRefusal: undefined,
+  lastRequest: undefined,
+  underWay: [{ step: 'fetching', since: '2026-11-26T12:10:00.000Z' }],
   warnings: [],
 };
 
 export const SYNC_EXAMPLE: SyncAnswer = {
   result: 'activated',
   detail: 'revision 4f1d2c9a7b30, commit c0ffee012345, signed by alice@example.org is in force',
+};
+
+export const UNDER_WAY_EXAMPLE: UnderWayAnswer = {
+  result: 'under-way',
+  detail: 'fetching since 2026-11-26T12:10:00.000Z; GET /v1/policies/status says what comes of it',
 };
 
 export const EXEMPTIONS_EXAMPLE: ExemptionsAnswer = {

@@ -1,26 +1,23 @@
-import { setImmediate as pause } from 'node:timers/promises';
-import type { DecisionBasis } from '../../decision/decision.service.js';
-import { EffectReckoner, type JudgedDomain, type PolicyEffect } from '../effect/policy-effect.js';
 import { SourceRefusal } from '../sources/source-refusal.js';
 import { holdBack } from './brake.js';
+import { effectOnHost, type HostParts } from './effect-on-host.js';
 import type { Offer, PolicyOrigin } from './policy-origin.js';
 import type { PolicyState } from './policy-state.js';
-import type { PolicyStatus, SyncOutcome } from './policy-status.js';
+import type { PolicyStatus, SyncOutcome, UnderWay } from './policy-status.js';
 import type { ReadyRevision } from './policy-thread.js';
 import { isMeant, RevisionInForce, type RevisionInForceParts } from './revision-in-force.js';
-import { asRefusal, isFinal, refuseFailed } from './revision-refusal.js';
+import { asRefusal, isFinal, refuseFailed, reportOf } from './revision-refusal.js';
 import { RevisionWarnings } from './revision-warnings.js';
 
-export interface PolicyActivationParts extends RevisionInForceParts {
+export interface PolicyActivationParts extends RevisionInForceParts, HostParts {
   origin: PolicyOrigin;
-  /** What decisions are made of now. */
-  basis: () => DecisionBasis;
-  /** This host's domains with what is known of their past; undefined while libvirt is away. */
-  domains: () => Promise<readonly JudgedDomain[] | undefined>;
-  hostdevNetworks: () => readonly string[];
   /** Percent of the domains with assigned devices that may be denied or get other guest hardware without a person's word. */
   brakePercent: number;
+  /** Told of each look at the source. */
+  looked?: (outcome: SyncOutcome) => void;
 }
+
+type StepTeller = (step: UnderWay['step']) => void;
 
 /**
  * Brings revisions from their source into force: fetched, checked, tested, weighed against this host's domains, and then put
@@ -30,9 +27,16 @@ export class PolicyActivation {
   private readonly inForce: RevisionInForce;
   private lastSync: PolicyStatus['lastSync'];
   private lastRefusal: PolicyStatus['lastRefusal'];
+  private lastRequest: PolicyStatus['lastRequest'];
   private readonly warnings: RevisionWarnings;
   private told = '';
+  private readonly underWay = new Set<UnderWay>();
+  /** The look at the source that goes on, and the one after it, which everybody who asks meanwhile shares. */
+  private looking: Promise<unknown> = Promise.resolve();
+  private nextLook: Promise<SyncOutcome> | undefined;
+  /** What changes which revision is in force, one after the other; nobody in here waits for a remote. */
   private working: Promise<unknown> = Promise.resolve();
+  private considering = new AbortController();
 
   constructor(private readonly parts: PolicyActivationParts) {
     this.warnings = new RevisionWarnings(parts.basis);
@@ -70,29 +74,35 @@ export class PolicyActivation {
       held: state.held,
       lastSync: this.lastSync,
       lastRefusal: this.lastRefusal,
+      lastRequest: this.lastRequest,
+      underWay: [...this.underWay],
       warnings: this.warnings.lines,
     };
   }
 
   /** Looks at the source now; one look after the other. */
   sync(): Promise<SyncOutcome> {
-    return this.inTurn(async () => {
-      const outcome = await this.look();
-      await this.warnings.look();
-      const at = this.parts.clock().toISOString();
-      this.lastSync = { ...outcome, at };
-      if (outcome.result === 'refused') this.lastRefusal = { ...outcome, at };
-      return outcome;
+    this.nextLook ??= this.looking.then(() => {
+      this.nextLook = undefined;
+      return this.lookNow();
     });
+    const { nextLook } = this;
+    this.looking = nextLook.catch(() => undefined);
+    return nextLook;
   }
 
   /**
-   * Lets a held revision pass the brake.
+   * Lets a held revision pass the brake, or accepts a commit that does not follow from the one accepted before.
    *
    * @param key id or commit, or the beginning of one, at least 7 digits
-   * @throws SourceRefusal where that one is not held
+   * @throws SourceRefusal `ref-missing` where that one does not wait
    */
-  approve(key: string, actor: string): Promise<SyncOutcome> {
+  async approve(key: string, actor: string): Promise<SyncOutcome> {
+    const commit = this.otherHistory;
+    if (commit !== undefined && isMeant({ id: commit }, key)) {
+      await this.inTurn(() => this.inForce.acceptHistory(commit, actor));
+      return this.sync();
+    }
     return this.onRequest(async () => {
       const { held, approved } = this.inForce.state;
       if (!held || !isMeant(held, key)) {
@@ -108,14 +118,16 @@ export class PolicyActivation {
   }
 
   /**
-   * Puts a revision in force that this host has, and keeps it whatever the source says.
+   * Puts a revision in force that this host has, and keeps it whatever the source says. It waits for no remote, and what is
+   * being read or weighed is given up for it.
    *
    * @param key as of `approve`, or `previous`
-   * @throws SourceRefusal where this host has no such revision
+   * @throws SourceRefusal `ref-missing` where this host has no such revision
    */
-  pin(key: string, actor: string): Promise<SyncOutcome> {
+  async pin(key: string, actor: string): Promise<SyncOutcome> {
+    const id = await this.inForce.find(key);
+    this.considering.abort();
     return this.onRequest(async () => {
-      const id = await this.inForce.find(key);
       const revision = await this.inForce.read({ kind: 'stored', id });
       await this.inForce.pin(id, actor);
       if (id === this.inForce.record?.id) {
@@ -140,17 +152,30 @@ export class PolicyActivation {
     return this.pin(key, 'file');
   }
 
-  /** In turn; what the disk does not take is an answer, not a fault. */
+  /** The commit that was refused last because of its history. */
+  private get otherHistory(): string | undefined {
+    const { result, reason, commit } = this.lastSync ?? {};
+    return result === 'refused' && (reason === 'rolled-back' || reason === 'rewritten') ? commit : undefined;
+  }
+
+  /** In turn; what is wrong with a revision, or what the disk does not take, is an answer, not a fault. */
   private onRequest(work: () => Promise<SyncOutcome>): Promise<SyncOutcome> {
-    return this.inTurn(async () => {
+    const answer = async () => {
       try {
         return await work();
       } catch (error) {
-        const refusal = asRefusal(error);
-        if (!refusal || error instanceof SourceRefusal) throw error;
+        if (error instanceof SourceRefusal && error.reason === 'ref-missing') throw error;
         return this.refused(error);
       }
-    });
+    };
+    return this.track('reading', () =>
+      this.inTurn(async () => {
+        const outcome = await answer();
+        this.lastRequest = { ...outcome, at: this.now() };
+        if (outcome.result === 'refused') this.lastRefusal = this.lastRequest;
+        return outcome;
+      }),
+    );
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -159,43 +184,82 @@ export class PolicyActivation {
     return turn;
   }
 
-  private async look(): Promise<SyncOutcome> {
+  /** @param work is given what it says by which step it is at */
+  private async track<T>(first: UnderWay['step'], work: (at: StepTeller) => Promise<T>): Promise<T> {
+    const underWay = { step: first, since: this.now() };
+    this.underWay.add(underWay);
+    try {
+      return await work((step) => Object.assign(underWay, { step, since: this.now() }));
+    } finally {
+      this.underWay.delete(underWay);
+    }
+  }
+
+  private lookNow(): Promise<SyncOutcome> {
+    return this.track('fetching', async (at) => {
+      const outcome = await this.look(at);
+      await this.warnings.look();
+      this.lastSync = { ...outcome, at: this.now() };
+      if (outcome.result === 'refused') this.lastRefusal = this.lastSync;
+      this.parts.looked?.(outcome);
+      return outcome;
+    });
+  }
+
+  private async look(at: StepTeller): Promise<SyncOutcome> {
     const { origin, clock } = this.parts;
     try {
       const offer = await origin.look(this.inForce.state, clock());
-      const { pinned, state } = this.inForce;
-      if (pinned !== undefined) return { result: 'pinned', detail: `${pinned.slice(0, 12)} is pinned` };
-      if (offer.fingerprint === state.settled) {
-        if (state.held) return { result: 'held', detail: state.held.reason };
-        if (this.lastSync?.result === 'refused' && this.lastRefusal) return { ...this.lastRefusal };
-        return { result: 'unchanged', detail: 'the source has nothing new' };
-      }
-      return await this.consider(offer);
+      return await this.inTurn(() => this.consider(offer, at));
     } catch (error) {
       return this.refused(error);
     }
   }
 
-  private async consider(offer: Offer): Promise<SyncOutcome> {
-    const revision = await this.readOffered(offer);
+  private async consider(offer: Offer, at: StepTeller): Promise<SyncOutcome> {
+    const { pinned, state } = this.inForce;
+    if (pinned !== undefined) return { result: 'pinned', detail: `${pinned.slice(0, 12)} is pinned` };
+    if (offer.fingerprint === state.settled) {
+      if (state.held) return { result: 'held', detail: state.held.reason };
+      if (state.refused) return { result: 'refused', ...state.refused };
+      return { result: 'unchanged', detail: 'the source has nothing new' };
+    }
+    this.considering = new AbortController();
+    const { signal } = this.considering;
+    try {
+      at('reading');
+      const revision = await this.readOffered(offer, signal);
+      at('weighing');
+      return await this.bringIntoForce(offer, revision, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return { result: 'waiting', detail: 'given up for a revision that somebody pins' };
+    }
+  }
+
+  private async bringIntoForce(
+    offer: Offer,
+    revision: ReadyRevision,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
     const { record } = revision;
-    const settled = { settled: offer.fingerprint, held: undefined };
+    const settled = { settled: offer.fingerprint, held: undefined, refused: undefined };
     if (record.id === this.inForce.record?.id) {
       this.inForce.renew(revision);
       await this.inForce.keep({ ...this.accepted(offer), ...settled });
       return { result: 'unchanged', detail: 'the documents are those in force' };
     }
-    const effect = await this.weigh(revision);
+    const effect = await effectOnHost(revision, this.parts, signal);
     if (!effect) {
       return {
         result: 'waiting',
         detail: 'libvirt is away, so it is not known what the revision would change',
       };
     }
-    const { brakePercent, clock, tell } = this.parts;
+    const { brakePercent, tell } = this.parts;
     const held = this.inForce.state.approved.includes(record.id)
       ? undefined
-      : holdBack(record, effect, brakePercent, clock().toISOString());
+      : holdBack(record, effect, brakePercent, this.now());
     if (held) {
       await this.inForce.keep({ ...this.accepted(offer), ...settled, held });
       const detail = `revision ${record.id.slice(0, 12)} waits: ${held.reason}`;
@@ -208,35 +272,22 @@ export class PolicyActivation {
     return this.inForce.replace(revision, changed, undefined, settled);
   }
 
-  private async readOffered({ from, provenance, fingerprint }: Offer): Promise<ReadyRevision> {
+  private async readOffered(
+    { from, provenance, fingerprint }: Offer,
+    signal: AbortSignal,
+  ): Promise<ReadyRevision> {
     try {
-      const revision = await this.inForce.read(from, provenance);
+      const revision = await this.inForce.read(from, provenance, signal);
       refuseFailed(revision);
       return revision;
     } catch (error) {
-      if (isFinal(error)) await this.inForce.keep({ settled: fingerprint, held: undefined });
-      throw error;
+      if (!(error instanceof SourceRefusal)) throw error;
+      const refusal = new SourceRefusal(error.reason, error.message, provenance.commit);
+      if (isFinal(refusal)) {
+        await this.inForce.keep({ settled: fingerprint, held: undefined, refused: reportOf(refusal) });
+      }
+      throw refusal;
     }
-  }
-
-  /** What a revision would change for this host's domains; undefined while that cannot be known. */
-  private async weigh({ policy, risks }: ReadyRevision): Promise<PolicyEffect | undefined> {
-    const { domains, basis, clock, hostdevNetworks } = this.parts;
-    const all = await domains();
-    if (!all) return undefined;
-    // As the rules say it: a switch that is off now may be turned on.
-    const common = {
-      evaluatedAt: clock().toISOString(),
-      hostdevNetworks: hostdevNetworks(),
-      hostMode: 'enforce' as const,
-    };
-    const before = { ...basis(), ...common };
-    const reckoner = new EffectReckoner(before, { ...before, policy, risks });
-    for (const domain of all) {
-      reckoner.look(domain);
-      await pause();
-    }
-    return reckoner.result();
   }
 
   /** What the state says of a commit whose history was accepted. */
@@ -253,10 +304,14 @@ export class PolicyActivation {
   private refused(error: unknown): SyncOutcome {
     const refusal = asRefusal(error);
     if (!refusal) throw error;
-    const { reason, message, commit } = refusal;
-    const detail = `${commit === undefined ? '' : `commit ${commit.slice(0, 12)}: `}${message}`;
+    const report = reportOf(refusal);
+    const { reason, detail } = report;
     if (this.told !== detail) this.parts.tell({ kind: 'policy-refused', detail: `${reason}: ${detail}` });
     this.told = detail;
-    return { result: 'refused', reason, detail };
+    return { result: 'refused', ...report };
+  }
+
+  private now(): string {
+    return this.parts.clock().toISOString();
   }
 }

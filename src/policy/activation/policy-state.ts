@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RefusalReport } from './policy-status.js';
 import { syncDirectory, writeSynced } from './revision-store.js';
 
 /** A revision that waits for a person, and why. */
@@ -33,6 +34,8 @@ export interface PolicyState {
   activating?: { from?: string; to: string } | undefined;
   /** Identifies what was last brought to an end, so that it is not begun again. */
   settled?: string;
+  /** Why that was not taken, where it was not. */
+  refused?: RefusalReport | undefined;
 }
 
 const FILE = 'state.json';

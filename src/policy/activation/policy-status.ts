@@ -8,11 +8,36 @@ export interface SyncOutcome {
   result: SyncResult;
   detail: string;
   reason?: RefusalReason;
+  /** The commit that was refused, where one was found. */
+  commit?: string;
+}
+
+/** Why a revision was not taken. */
+export interface RefusalReport {
+  reason: RefusalReason;
+  detail: string;
+  commit?: string;
+}
+
+/** What takes its time on the way of a revision. */
+export const STEPS = ['fetching', 'reading', 'weighing'] as const;
+
+/** A look at the source, or something that was asked for, which is not done yet. */
+export interface UnderWay {
+  step: (typeof STEPS)[number];
+  /** When the step began; ISO 8601, UTC. */
+  since: string;
 }
 
 /** Something that operators should find in the record. */
 export interface PolicyEvent {
-  kind: 'policy-activated' | 'policy-refused' | 'policy-held' | 'policy-pinned' | 'policy-unpinned';
+  kind:
+    | 'policy-activated'
+    | 'policy-refused'
+    | 'policy-held'
+    | 'policy-accepted'
+    | 'policy-pinned'
+    | 'policy-unpinned';
   actor?: string;
   detail: string;
 }
@@ -26,6 +51,9 @@ export interface PolicyStatus {
   held: HeldRevision | undefined;
   lastSync: (SyncOutcome & { at: string }) | undefined;
   lastRefusal: (SyncOutcome & { at: string }) | undefined;
+  /** What came of the last approval or pin. */
+  lastRequest: (SyncOutcome & { at: string }) | undefined;
+  underWay: readonly UnderWay[];
   /** What is no mistake in the revision in force, but perhaps not meant; of many the first. */
   warnings: readonly string[];
 }

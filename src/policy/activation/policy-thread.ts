@@ -29,10 +29,17 @@ export class PolicyThread {
   /** @param program the compiled `policy-worker.ts` */
   constructor(private readonly program: string) {}
 
-  /** @throws SourceRefusal with all problems, a line each */
-  async run(job: PolicyJob): Promise<ReadyRevision> {
+  /**
+   * @param signal ends it where nobody wants the answer any more
+   * @throws SourceRefusal with all problems, a line each; the signal's reason
+   */
+  async run(job: PolicyJob, signal?: AbortSignal): Promise<ReadyRevision> {
     const rules: PlacedRule[] = [];
-    const done = await this.converse(job, (json) => rules.push(...(JSON.parse(json) as PlacedRule[])));
+    const done = await this.converse(
+      job,
+      (json) => rules.push(...(JSON.parse(json) as PlacedRule[])),
+      signal,
+    );
     const { record, revision, exemptions, risks, warnings, tests, failed } = done;
     const { commit, signer } = record;
     const policy: PolicySet = {
@@ -49,10 +56,13 @@ export class PolicyThread {
   private async converse(
     job: PolicyJob,
     take: (json: string) => void,
+    signal?: AbortSignal,
   ): Promise<PolicyAnswer & { kind: 'done' }> {
+    signal?.throwIfAborted();
     const worker = this.start(job);
     try {
       return await new Promise((resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
         const timer = setTimeout(
           () =>
             reject(new SourceRefusal('timeout', `the revision was not read within ${TIMEOUT_MS / 1000} s`)),

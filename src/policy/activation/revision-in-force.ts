@@ -62,6 +62,8 @@ export class RevisionInForce {
         const revision = await this.read({ kind: 'stored', id });
         this.record = revision.record;
         this.warnings.ofDocuments = revision.warnings;
+        // A state that was lost must not let an older history pass for new.
+        this.state.acceptedCommit ??= revision.record.commit;
         return { revision, problems };
       } catch (error) {
         if (!(error instanceof SourceRefusal)) throw error;
@@ -115,6 +117,13 @@ export class RevisionInForce {
     if (moved) this.parts.apply(revision);
   }
 
+  /** A person's word that a commit counts though it does not follow from the one accepted before. */
+  async acceptHistory(commit: string, actor: string): Promise<void> {
+    await this.keep({ acceptedCommit: commit, settled: undefined });
+    const detail = `the history of commit ${commit.slice(0, 12)} is accepted`;
+    this.parts.tell({ kind: 'policy-accepted', actor, detail });
+  }
+
   async pin(id: string, actor: string): Promise<void> {
     await this.parts.pin.write(id);
     this.pinned = id;
@@ -148,9 +157,20 @@ export class RevisionInForce {
   }
 
   /** Brings a revision to disk where it is not there, and reads and tests it. @throws SourceRefusal */
-  read(from: Offer['from'], provenance: Offer['provenance'] = {}): Promise<ReadyRevision> {
+  async read(
+    from: Offer['from'],
+    provenance: Offer['provenance'] = {},
+    signal?: AbortSignal,
+  ): Promise<ReadyRevision> {
     const { thread, store, clock } = this.parts;
-    return thread.run({ store: store.directory, from, provenance, now: clock().toISOString() });
+    const job = { store: store.directory, from, provenance, now: clock().toISOString() };
+    try {
+      return await thread.run(job, signal);
+    } catch (error) {
+      // A thread that was ended leaves what it had begun to write.
+      await store.removeDrafts().catch(() => undefined);
+      throw error;
+    }
   }
 
   async keep(change: Partial<PolicyState>): Promise<void> {

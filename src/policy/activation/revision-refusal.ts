@@ -1,5 +1,6 @@
 import { SourceRefusal } from '../sources/source-refusal.js';
 import type { ReadyRevision } from './policy-thread.js';
+import type { RefusalReport } from './policy-status.js';
 
 const MAX_TOLD = 20;
 
@@ -24,7 +25,16 @@ export function asRefusal(error: unknown): SourceRefusal | undefined {
   return undefined;
 }
 
+/** A refusal as people and machines are told of it. */
+export function reportOf({ reason, message, commit }: SourceRefusal): RefusalReport {
+  return {
+    reason,
+    detail: `${commit === undefined ? '' : `commit ${commit.slice(0, 12)}: `}${message}`,
+    ...(commit !== undefined && { commit }),
+  };
+}
+
 /** Whether looking again at the same revision would come to the same: a disk may have room again, a document stays wrong. */
-export function isFinal(error: unknown): boolean {
-  return error instanceof SourceRefusal && ['invalid', 'tests-failed'].includes(error.reason);
+export function isFinal({ reason }: SourceRefusal): boolean {
+  return reason === 'invalid' || reason === 'tests-failed';
 }

@@ -38,11 +38,16 @@ export class RevisionStore {
 
   async open(): Promise<void> {
     await mkdir(this.revisions, { recursive: true, mode: 0o750 });
-    for (const name of await readdir(this.revisions)) {
-      if (name.startsWith(DRAFT)) await rm(join(this.revisions, name), { recursive: true, force: true });
-    }
+    await this.removeDrafts();
     for (const name of await readdir(this.directory)) {
       if (name.startsWith('.current-')) await rm(join(this.directory, name), { force: true });
+    }
+  }
+
+  /** What was begun and not brought to an end. Nobody may be saving meanwhile. */
+  async removeDrafts(): Promise<void> {
+    for (const name of await readdir(this.revisions)) {
+      if (name.startsWith(DRAFT)) await rm(join(this.revisions, name), { recursive: true, force: true });
     }
   }
 
@@ -117,7 +122,7 @@ export class RevisionStore {
 
   /** All that are kept, the newest first. */
   async list(): Promise<RevisionRecord[]> {
-    const names = await readdir(this.revisions);
+    const names = (await readdir(this.revisions)).filter((name) => !name.startsWith(DRAFT));
     const records = await Promise.all(
       names.map(async (name) => {
         try {
