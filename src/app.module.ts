@@ -11,7 +11,15 @@ import { EvaluateController } from './api/evaluate.controller.js';
 import { EventsController } from './api/events.controller.js';
 import { HealthController } from './api/health.controller.js';
 import { HostController } from './api/host.controller.js';
-import { COMPONENTS, HOST_NAME, HOST_SWITCH, JOURNAL, POLICY_CONTROL, VERSION } from './api/injection.js';
+import {
+  COMPONENTS,
+  HOST_NAME,
+  HOST_SWITCH,
+  JOURNAL,
+  PARAMETERS,
+  POLICY_CONTROL,
+  VERSION,
+} from './api/injection.js';
 import { MetricsController } from './api/metrics.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
 import { RisksController } from './api/risks.controller.js';
@@ -21,6 +29,7 @@ import type { PolicyControl } from './api/policy-control.js';
 import type { HostSwitch } from './host/host-switch.js';
 import { Metrics } from './metrics/metrics.js';
 import { PciIds } from './pci/pci-ids.js';
+import type { ParametersInForce } from './host/vfio-parameters/parameters-in-force.js';
 import type { Journal } from './store/journal.js';
 import type { Store } from './store/store.js';
 
@@ -32,6 +41,8 @@ export interface AppParts {
   store: Store;
   journal: Journal;
   hostSwitch: HostSwitch;
+  /** Absent where nobody looks at them. */
+  parameters?: () => ParametersInForce | undefined;
   policyControl: PolicyControl;
   components: readonly Component[];
   metrics: Metrics;
@@ -68,6 +79,7 @@ export class AppModule {
         { provide: StoreQueries, useValue: new StoreQueries(parts.store) },
         { provide: JOURNAL, useValue: parts.journal },
         { provide: HOST_SWITCH, useValue: parts.hostSwitch },
+        { provide: PARAMETERS, useValue: parts.parameters ?? (() => undefined) },
         { provide: POLICY_CONTROL, useValue: parts.policyControl },
         { provide: COMPONENTS, useValue: parts.components },
         { provide: Metrics, useValue: parts.metrics },

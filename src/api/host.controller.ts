@@ -5,14 +5,15 @@ import { release } from 'node:os';
 import { DecisionService } from '../decision/decision.service.js';
 import { withoutControls } from '../documents/located-yaml.js';
 import type { HostSwitch } from '../host/host-switch.js';
+import type { ParametersInForce } from '../host/vfio-parameters/parameters-in-force.js';
 import { LocatedError } from '../located-error.js';
 import type { Journal } from '../store/journal.js';
 import { callerOf } from './access/caller.js';
 import { RequiresRole } from './access/role.guard.js';
 import type { Component } from './components.js';
 import { HOST_EXAMPLE, MODE_EXAMPLE } from './examples/host.js';
-import { HostAnswer, ModeRequest, ModeView } from './host.dto.js';
-import { COMPONENTS, HOST_NAME, HOST_SWITCH, JOURNAL, VERSION } from './injection.js';
+import { HostAnswer, ModeRequest, ModeView, ParametersView } from './host.dto.js';
+import { COMPONENTS, HOST_NAME, HOST_SWITCH, JOURNAL, PARAMETERS, VERSION } from './injection.js';
 import { Answer } from './openapi.js';
 import { ProblemError } from './problem-details.js';
 import { NoQuery } from './query-fields.js';
@@ -26,6 +27,7 @@ export class HostController {
     @Inject(COMPONENTS) private readonly components: readonly Component[],
     @Inject(JOURNAL) private readonly journal: Journal,
     @Inject(HOST_NAME) private readonly hostName: string,
+    @Inject(PARAMETERS) private readonly parameters: () => ParametersInForce | undefined,
     @Inject(VERSION) private readonly version: string,
   ) {}
 
@@ -34,10 +36,12 @@ export class HostController {
   @Answer(HostAnswer, 'The host.', HOST_EXAMPLE)
   show(@Query() _query: NoQuery): HostAnswer {
     const { host, policy, risks, inventory } = this.decisions.basis;
+    const parameters = this.parameters();
     return {
       name: this.hostName,
       mode: this.modeNow(),
       capabilities: host,
+      ...(parameters && { parameters: viewOf(parameters) }),
       components: this.components.map((component) => ({
         name: component.name,
         critical: component.critical,
@@ -91,4 +95,8 @@ export class HostController {
     const { mode, source, problem } = this.hostSwitch;
     return { mode, source, ...(problem && { problem: problem.message }) };
   }
+}
+
+function viewOf({ module, wanted, configured, live, verified }: ParametersInForce): ParametersView {
+  return { ...(module && { module }), ...wanted, configured, live, verified };
 }

@@ -45,6 +45,44 @@ class ComponentView implements Pick<Component, 'name' | 'critical'>, ComponentSt
   detail!: string;
 }
 
+class AspectView {
+  @ApiProperty({ enum: ['as-wanted', 'pending', 'differs', 'none', 'seen', 'not-seen'] })
+  state!: string;
+
+  @ApiProperty()
+  detail!: string;
+}
+
+export class ParametersView {
+  @ApiPropertyOptional({ description: 'The module that has them; absent where none was seen.' })
+  module?: string;
+
+  @ApiPropertyOptional({
+    description: 'Ids of devices whose unassigned bytes policy closes on this host.',
+    type: [String],
+  })
+  block?: string[];
+
+  @ApiPropertyOptional({
+    description: 'Ids of devices that must stay as they are, `uaccess_allow_ids`, and why.',
+    type: 'array',
+    items: { type: 'object', properties: { id: { type: 'string' }, reason: { type: 'string' } } },
+  })
+  allow?: { id: string; reason: string }[];
+
+  @ApiProperty({ type: AspectView, description: 'In modprobe.d, for the next load of the module.' })
+  configured!: AspectView;
+
+  @ApiProperty({ type: AspectView, description: 'In the module that is loaded.' })
+  live!: AspectView;
+
+  @ApiProperty({
+    type: AspectView,
+    description: 'Whether an access was seen blocked since the service started.',
+  })
+  verified!: AspectView;
+}
+
 class VersionsView {
   @ApiProperty({ description: 'Of vfio-warden.' })
   service!: string;
@@ -84,6 +122,12 @@ export class HostAnswer {
       'What probes have found out: `ready`, `absent` or `unknown` for each mechanism, and by what.',
   })
   capabilities!: HostCapabilities;
+
+  @ApiPropertyOptional({
+    type: ParametersView,
+    description: "The RFC's parameters of vfio-pci; absent before they were looked at.",
+  })
+  parameters?: ParametersView;
 
   @ApiProperty({ type: [ComponentView] })
   components!: ComponentView[];

@@ -44,8 +44,29 @@ async function showHost(options: ServiceOptions): Promise<void> {
         ['MECHANISM', 'PROBE', 'SEEN'],
         Object.entries(mechanisms).map(([name, { state, detail }]) => [name, state, detail]),
       ),
+      ...parametersOf(host),
     ].join('\n'),
   );
+}
+
+/** Only where a module has them: no released kernel does. */
+function parametersOf({ parameters }: HostAnswer): string[] {
+  if (parameters?.module === undefined) return [];
+  const { module, block = [], allow = [], ...aspects } = parameters;
+  const { configured, live, verified } = aspects;
+  return [
+    '',
+    table(
+      ['KERNEL PARAMETERS', 'STATE', 'DETAIL'],
+      Object.entries({ configured, live, verified }).map(([name, { state, detail }]) => [
+        name,
+        state,
+        detail,
+      ]),
+    ),
+    ...(block.length > 0 ? [`  ${module} closes ${block.join(', ')}`] : []),
+    ...allow.map(({ id, reason }) => `  ${id} stays open: ${reason}`),
+  ];
 }
 
 function short(revision: string): string {

@@ -4,8 +4,10 @@ import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { withoutControls } from '../documents/located-yaml.js';
 import { writeModeFile } from '../host/host-switch.js';
+import { VfioParameters } from '../host/vfio-parameters/vfio-parameters.js';
 import { LibvirtClient } from '../libvirt/rpc/libvirt-client.js';
 import { LocatedError } from '../located-error.js';
+import { parameterFiles } from '../service/parameter-setup.js';
 import { upstreamSocket } from '../service/upstream-socket.js';
 import type { DomainRecord } from '../store/records.js';
 import { askDeployScript, runDeployScript } from '../uninstall/deploy-script.js';
@@ -62,21 +64,34 @@ interface Step {
 }
 
 /** First nothing is rewritten any more, then nobody comes through us any more; only then edits are taken back. */
-async function leaveThePath({ stateDirectory }: Settings, check: boolean): Promise<Step[]> {
+async function leaveThePath(settings: Settings, check: boolean): Promise<Step[]> {
+  const { stateDirectory } = settings;
   const file = join(stateDirectory, 'mode');
   if (check) {
     return [
       { what: 'switch', said: `off is written to ${file}` },
       { what: 'sockets', said: await askDeployScript('takeover.sh', '--check') },
       { what: 'hook', said: 'install-hook.sh --remove' },
+      { what: 'kernel', said: 'parameters of vfio-pci that the service has set are set back' },
     ];
   }
   await writeModeFile(file, 'off');
   return [
     { what: 'switch', said: `off, written to ${file}` },
+    { what: 'kernel', said: await giveParametersBack(settings) },
     { what: 'sockets', said: (await runDeployScript('takeover.sh', '--back')) || 'back' },
     { what: 'hook', said: (await runDeployScript('install-hook.sh', '--remove')) || 'gone' },
   ];
+}
+
+/** The service does so, too, once the switch is off; but it may be dead. */
+async function giveParametersBack(settings: Settings): Promise<string> {
+  const status = await new VfioParameters(parameterFiles(settings)).converge(() => undefined, new Set());
+  const problem = [status.configured, status.live].find(({ state }) => state === 'differs');
+  if (problem) return `parameters of vfio-pci stay as they are: ${problem.detail}`;
+  return status.steps.length > 0
+    ? 'parameters of vfio-pci are what they were'
+    : 'no parameters of vfio-pci were set';
 }
 
 /** What the service knows of each domain by UUID; undefined where it does not answer. */

@@ -116,6 +116,10 @@ export class Settings {
   @IsString()
   sysfs = '/sys';
 
+  /** Where the host's root directory is: its `etc/modprobe.d` gets the parameters of vfio-pci, on a kernel that has them. */
+  @IsString()
+  hostRoot = '/';
+
   /** The emulator that libvirt starts. */
   @IsString()
   emulator = '/usr/bin/qemu-system-x86_64';

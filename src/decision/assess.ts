@@ -30,7 +30,18 @@ export function assessDevice(
   // Neither gives the guest a path to the function's own config space: the vendor driver emulates one, QEMU drives the
   // other.
   if (device.carrier === 'mdev' || device.carrier === 'nvme-disk') return NOTHING;
+  const assessment = assessFunction(fn, risks);
+  return {
+    ...assessment,
+    problems: problemsOf(device, fn, fn !== undefined && exposuresOf(fn) !== undefined),
+  };
+}
 
+/** What a function exposes to whatever guest is given it; of an unknown one everything is assumed. */
+export function assessFunction(
+  fn: PciFunction | undefined,
+  risks: RiskDatabase,
+): Omit<Assessment, 'problems'> {
   const seen = fn && exposuresOf(fn);
   const known = fn && risks.assess(fn);
   const certainty = seen ? 'seen' : 'assumed';
@@ -56,7 +67,6 @@ export function assessDevice(
     needs: known?.needs ?? [],
     notices: known?.notices ?? [],
     mirrors: known?.mirrors ?? [],
-    problems: problemsOf(device, fn, seen !== undefined),
   };
 }
 

@@ -71,7 +71,10 @@ export function judgeDevice(
  * Of the exposures that the rule requires closed, those that the device has. A rule for devices known by their ids does
  * not require what is known of their class only: that is another rule's to say.
  */
-function requiredExposures({ rule }: PlacedRule, { findings }: Assessment): Set<Exposure> {
+export function requiredExposures(
+  { rule }: PlacedRule,
+  { findings }: Pick<Assessment, 'findings'>,
+): Set<Exposure> {
   const onlyKnownByDevice = rule.match?.risk?.knownBy === 'device';
   const requires = ({ exposure, risk }: Finding) =>
     rule.require === 'risks'

@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { withoutControls } from '../documents/located-yaml.js';
 import { LocatedError } from '../located-error.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
+import { writeAtomically } from './atomic-file.js';
 import { FollowedFile } from './followed-file.js';
 
 /** The switch of the host: lowers the mode of every policy rule to at most this. */
@@ -113,38 +111,14 @@ export class FileHostSwitch implements HostSwitch {
  * @throws LocatedError where it cannot be written
  */
 export async function writeModeFile(path: string, mode: Mode): Promise<void> {
-  const directory = dirname(path);
-  const draft = join(directory, `.mode-${process.pid}-${randomBytes(4).toString('hex')}`);
   try {
-    await writeSynced(draft, `${mode}\n`);
-    await rename(draft, path);
-    await syncDirectory(directory);
+    await writeAtomically(path, `${mode}\n`);
   } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined);
     const code = error instanceof Error && 'code' in error ? error.code : error;
     throw new LocatedError(
       `the mode cannot be written (${code})`,
       path,
       'Check the disk and the permissions of its directory.',
     );
-  }
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

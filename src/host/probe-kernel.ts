@@ -1,22 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostCapabilities } from './host-capabilities.js';
-
-/** The RFC puts its parameters into `vfio_pci_core`; `vfio_pci` is looked at in case a backport put them there. */
-const MODULES = ['vfio_pci_core', 'vfio_pci'];
+import { readBoolean, readIds } from './vfio-parameters/modprobe-options.js';
+import { PARAMETER_MODULES } from './vfio-parameters/parameter-plan.js';
 
 /** Whether this kernel has the RFC's parameters, and whether writes to unassigned bytes are blocked now. */
 export async function probeKernelParameters(sysfs: string): Promise<HostCapabilities['kernelParameters']> {
-  for (const module of MODULES) {
+  for (const module of PARAMETER_MODULES) {
     const read = async (name: string) =>
       (await readFile(join(sysfs, 'module', module, 'parameters', name), 'utf8')).trim().slice(0, 4096);
     try {
       const block = await read('block_pci_unassigned_write');
-      const allowIds = (await read('uaccess_allow_ids').catch(() => ''))
-        .toLowerCase()
-        .split(',')
-        .filter((id) => /^[0-9a-f]{4}:[0-9a-f]{4}$/.test(id));
-      return block === 'Y'
+      const allowIds = readIds(await read('uaccess_allow_ids').catch(() => ''));
+      return readBoolean(block)
         ? { state: 'ready', detail: `${module}.block_pci_unassigned_write is Y`, allowIds }
         : {
             state: 'absent',

@@ -25,10 +25,18 @@ export interface MetricSources {
   mode?: () => Mode;
   /** Whether the kernel guard is attached and answers its test. */
   guardReady?: () => boolean;
+  /** Of the RFC's parameters, as far as policy asks for them; undefined where it does not, or no module has them. */
+  parameters?: () => { configured: boolean; live: boolean; verified: boolean } | undefined;
 }
 
 /** Of the text format. */
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+const PARAMETER_HELP = {
+  configured: '1 where modprobe.d sets the parameters of vfio-pci as policy asks for.',
+  live: '1 where the loaded module has the parameters as policy asks for.',
+  verified: '1 where an access was seen blocked by them since the start.',
+};
 
 /** In seconds. A decision about a domain with some devices takes a few milliseconds. */
 const DECIDE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
@@ -46,6 +54,11 @@ export class Metrics {
     'guard_accesses_total',
     'Accesses to a device that the kernel guard blocked, or would have blocked.',
     ['device', 'outcome'],
+  );
+  private readonly parameterAccesses = this.counter(
+    'kernel_parameters_blocked_total',
+    'Accesses to a device that the parameters of vfio-pci blocked, by audit records.',
+    ['device'],
   );
   private readonly guardGaps = this.counter(
     'guard_gaps_total',
@@ -96,6 +109,10 @@ export class Metrics {
     this.guardedAccesses.inc({ device, outcome }, accesses);
   }
 
+  parametersBlocked(device: string, accesses: number): void {
+    this.parameterAccesses.inc({ device }, accesses);
+  }
+
   guardGap(): void {
     this.guardGaps.inc();
   }
@@ -114,6 +131,7 @@ export class Metrics {
     libvirtConnected,
     mode,
     guardReady,
+    parameters,
   }: MetricSources): void {
     if (policy) this.watchPolicy(policy);
     if (staleRunning) {
@@ -144,6 +162,14 @@ export class Metrics {
       this.watched('guard_ready', '1 while the kernel guard is attached and answers its test.', () =>
         Number(guardReady()),
       );
+    }
+    if (parameters) {
+      for (const aspect of ['configured', 'live', 'verified'] as const) {
+        this.watched(`kernel_parameters_${aspect}`, PARAMETER_HELP[aspect], () => {
+          const seen = parameters();
+          return seen && Number(seen[aspect]);
+        });
+      }
     }
     if (mode) {
       const gauge: Gauge = this.gauge(

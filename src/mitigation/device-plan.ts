@@ -217,7 +217,7 @@ function breaks({ exemptionGrain }: Mechanism, need: CompatibilityNeed): boolean
 }
 
 /** By standard the mechanisms refuse writes; reads pass. */
-function needsWrites({ access }: CompatibilityNeed): boolean {
+export function needsWrites({ access }: CompatibilityNeed): boolean {
   return access === undefined || access.includes('write');
 }
 

@@ -2,17 +2,24 @@ import type { Bdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { RuleMatch } from './policy-document.js';
 import type { PolicyNode } from './policy-set.js';
-import { metadataValues, type DomainFacts, type RuleSubject } from './rule-subject.js';
+import { metadataValues, type DeviceSubject, type DomainFacts, type RuleSubject } from './rule-subject.js';
 import type { DeviceSelector, DomainSelector, HostSelector, Scope } from './selectors.js';
 
 /** Whether a rule, or an exemption, speaks of a device of a domain. */
 export function matches(match: RuleMatch | undefined, subject: RuleSubject): boolean {
+  return (
+    mayMatch(match, subject) &&
+    (!match?.domains || match.domains.some((selector) => domainMatches(selector, subject.domain)))
+  );
+}
+
+/** Whether a rule, or an exemption, speaks of a device if it is given to the right domain. */
+export function mayMatch(match: RuleMatch | undefined, device: DeviceSubject): boolean {
   if (!match) return true;
   return (
     (!match.devices ||
-      match.devices.some((selector) => deviceMatches(selector, subject.source, subject.function))) &&
-    (!match.domains || match.domains.some((selector) => domainMatches(selector, subject.domain))) &&
-    (!match.risk || subject.knownBy.has(match.risk.knownBy))
+      match.devices.some((selector) => deviceMatches(selector, device.source, device.function))) &&
+    (!match.risk || device.knownBy.has(match.risk.knownBy))
   );
 }
 

@@ -1,11 +1,11 @@
 import { sha256 } from '../canonical-json.js';
 import { timeOf } from './document-time.js';
 import { MatchIndex } from './match-index.js';
-import { admitsDomain, admitsNode, matches } from './policy-evaluation.js';
+import { admitsDomain, admitsNode, matches, mayMatch } from './policy-evaluation.js';
 import type { PlacedExemption, PlacedRule, PolicyNode, PolicySet } from './policy-set.js';
 import type { Mode } from './policy-terms.js';
 import { hostShare, isEnforced, rolloutChanges } from './rollout.js';
-import type { RuleSubject } from './rule-subject.js';
+import type { DeviceSubject, RuleSubject } from './rule-subject.js';
 
 /** Rules that are indexed without a pause: some milliseconds' worth. */
 const SLICE = 250;
@@ -18,6 +18,14 @@ export interface PolicyInForce {
   modeOf(placed: PlacedRule): { mode: Mode; heldBack?: string };
   /** All exemptions that hold now and speak of the device. */
   exemptionsFor(subject: RuleSubject): PlacedExemption[];
+  /** What may decide about a device, whichever domain is given it. Looks at every rule. */
+  mayConcern(device: DeviceSubject): {
+    /** In order; those behind one that speaks of every domain are left out. */
+    rules: PlacedRule[];
+    /** Whether one of them speaks of every domain: without it no rule may speak of the device. */
+    always: boolean;
+    exemptions: PlacedExemption[];
+  };
   /** SHA-256 of what is settled; undefined for a set that is the same on every node and at any time. */
   readonly digest: string | undefined;
 }
@@ -136,6 +144,17 @@ function settle(policies: PolicySet, ready: Prepared, node: PolicyNode, time: nu
             admitsDomain(exemption.scope, subject.domain) &&
             matches(exemption.match, subject),
         );
+    },
+    mayConcern: (device) => {
+      const found = rules.filter(
+        ({ rule, scope }) => admitsNode(scope, node) && mayMatch(rule.match, device),
+      );
+      const last = found.findIndex(({ rule, scope }) => !scope?.domains && !rule.match?.domains);
+      return {
+        rules: last === -1 ? found : found.slice(0, last + 1),
+        always: last !== -1,
+        exemptions: holding.filter(({ match }) => mayMatch(match, device)),
+      };
     },
     digest:
       ready.scoped || exemptions.length > 0 ? settledDigest(policies, node, holding, enforced) : undefined,

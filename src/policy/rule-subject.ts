@@ -17,15 +17,19 @@ export interface DomainFacts {
   metadata?: XmlElement | undefined;
 }
 
-/** What a rule may look at. */
-export interface RuleSubject {
-  domain: DomainFacts;
+/** What a rule may look at, whichever domain is given the device. */
+export interface DeviceSubject {
   /** Address of the host function, if it is known. */
   source?: Bdf;
   /** The host function; absent where the inventory does not have it. */
   function?: PciFunction;
   /** How exactly the risk database knows it; empty where it knows nothing. */
   knownBy: ReadonlySet<Knowledge>;
+}
+
+/** What a rule may look at. */
+export interface RuleSubject extends DeviceSubject {
+  domain: DomainFacts;
 }
 
 /** virt-launcher's own element (`api.KubeVirtMetadata`, namespace of pkg/virt-launcher/virtwrap/api/schema.go). */

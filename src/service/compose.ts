@@ -19,6 +19,8 @@ import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import { SourceRefusal } from '../policy/sources/source-refusal.js';
 import { RiskDatabase } from '../risk/risk-database.js';
 import { FileHostSwitch } from '../host/host-switch.js';
+import { AuditTrail } from '../host/vfio-parameters/audit-trail.js';
+import { VfioParameters } from '../host/vfio-parameters/vfio-parameters.js';
 import { InventoryMemory } from '../host/inventory-memory.js';
 import { DomainRegistry } from '../libvirt/domain-registry.js';
 import { CallJudge } from '../libvirt/proxy/call-judge.js';
@@ -41,6 +43,8 @@ import { libvirtSockets } from './libvirt-sockets.js';
 import { PolicyPart } from './policy-part.js';
 import { filePin, originOf, pinFile, policyDirectory } from './policy-setup.js';
 import { ProxyPart } from './proxy-part.js';
+import { parameterFiles } from './parameter-setup.js';
+import { ParameterWatch } from './parameter-watch.js';
 import { StorePart } from './store-part.js';
 import { WarmUp } from './warm-up.js';
 
@@ -67,6 +71,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => {
       decisions.replace({ policy, risks });
+      void parameterWatch.look();
       reconcileAll();
     },
     domains: () => reconciler.documents(),
@@ -117,6 +122,22 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     log: logger,
     clock,
   });
+  const parameterWatch = new ParameterWatch({
+    parameters: new VfioParameters(parameterFiles(settings)),
+    trail: new AuditTrail(),
+    registry,
+    journal,
+    host: hostName,
+    sysfs: settings.sysfs,
+    basis: () => decisions.basis,
+    onProbe: (kernelParameters) => {
+      decisions.replace({ host: { ...decisions.basis.host, kernelParameters } });
+      reconcileAll();
+    },
+    blocked: (device, accesses) => metrics.parametersBlocked(device, accesses),
+    log: logger,
+    clock,
+  });
   const arming = new GuardArming({
     program,
     ready: () => guardWatch.ready,
@@ -157,6 +178,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     onChange: ({ from, to, byHand }) => {
       decisions.replace({ hostMode: to });
       void guardWatch.follow(to);
+      void parameterWatch.look();
       const detail = `the host switch went from ${from} to ${to}`;
       logger.warn({ byHand }, detail);
       // Where the API changed it, the API has told who asked for it.
@@ -227,6 +249,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     store: () => journal.status(),
     mode: () => hostSwitch.mode,
     guardReady: () => guardWatch.ready,
+    parameters: () => parameterWatch.inForce,
     libvirtConnected: () => libvirt.connected,
     unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
     staleRunning: () => (libvirt.connected ? registry.staleRunning : undefined),
@@ -242,6 +265,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     storeComponent(journal),
     switchComponent(hostSwitch),
     guardComponent(guardWatch),
+    parameterWatch.component,
     hookFile,
     policyPart.component,
   ];
@@ -259,6 +283,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     store,
     journal,
     hostSwitch,
+    parameters: () => parameterWatch.status,
     components,
     metrics,
     hostName,
@@ -269,6 +294,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       storage,
       inventory,
       guardWatch,
+      parameterWatch,
       new HostRefresh(settings, decisions, logger),
       libvirt,
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),

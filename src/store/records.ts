@@ -57,12 +57,16 @@ export const EVENT_KINDS = [
   'armed',
   /** The kernel guard has judged accesses of a domain's function since it was armed. */
   'verified',
-  /** The kernel guard kept accesses from a function. */
+  /** The kernel guard, or the parameters of vfio-pci, kept accesses from a function. */
   'access-blocked',
   /** The kernel guard only counted accesses that it would keep from a function. */
   'access-observed',
   /** The kernel guard was not in force for a time. */
   'guard-gap',
+  /** The parameters of vfio-pci were set, or set back, as policy asks for. */
+  'parameters-changed',
+  /** Somebody changed them, or unloaded their module; what could be put right was. */
+  'parameters-drift',
   /** An operator changed something; `actor` says who. */
   'mode-changed',
   /**

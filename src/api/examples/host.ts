@@ -23,6 +23,17 @@ export const HOST_EXAMPLE: HostAnswer = {
       preload: { state: 'absent', detail: 'this version of vfio-warden has no preloaded filter' },
     },
   },
+  parameters: {
+    configured: {
+      state: 'none',
+      detail: 'no module was seen that has the parameters (no released kernel has)',
+    },
+    live: { state: 'none', detail: 'no module was seen that has the parameters (no released kernel has)' },
+    verified: {
+      state: 'not-seen',
+      detail: 'no audit record of a blocked access was seen since the service started',
+    },
+  },
   components: [
     { name: 'libvirt', critical: true, state: 'up', detail: 'connected to /run/libvirt/libvirt-sock' },
     { name: 'store', critical: false, state: 'up', detail: 'SQLite' },
