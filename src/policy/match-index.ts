@@ -89,7 +89,7 @@ function keysOf(match: RuleMatch | undefined): string[] {
   return narrowest?.map(({ key }) => key) ?? [ANY];
 }
 
-function keyOfDevice({ bdf, vendor, device, class: code, function: kind }: DeviceSelector): Key {
+export function keyOfDevice({ bdf, vendor, device, class: code, function: kind }: DeviceSelector): Key {
   if (bdf !== undefined) return { key: `bdf ${bdf}`, breadth: BREADTH.one };
   if (vendor !== undefined && device !== undefined) {
     return { key: `ids ${vendor}:${device}`, breadth: BREADTH.few };
@@ -101,7 +101,7 @@ function keyOfDevice({ bdf, vendor, device, class: code, function: kind }: Devic
   return { key: ANY, breadth: BREADTH.any };
 }
 
-function keyOfDomain({ uuid, name, project, flavor }: DomainSelector): Key {
+export function keyOfDomain({ uuid, name, project, flavor }: DomainSelector): Key {
   if (uuid !== undefined) return { key: `uuid ${uuid.toLowerCase()}`, breadth: BREADTH.one };
   if (name !== undefined && !name.includes('*')) return { key: `name ${name}`, breadth: BREADTH.one };
   if (project !== undefined && !project.includes('*')) {

@@ -17,6 +17,9 @@ import { RevisionStore, type RevisionRecord } from './revision-store.js';
 /** Rules in one message: less than a millisecond's work for who takes it. */
 const RULES_A_MESSAGE = 100;
 
+/** Nobody reads more of them. */
+const MAX_WARNINGS = 100;
+
 /** Added to `nice`, of this thread alone (setpriority(2) of Linux): decisions come first where processors are scarce. */
 const NICER = 5;
 const MOST_NICE = 19;
@@ -45,7 +48,7 @@ async function run(job: PolicyJob): Promise<void> {
     // Messages carry plain data only.
     exemptions: JSON.parse(JSON.stringify(policy.exemptions ?? [])) as NonNullable<typeof policy.exemptions>,
     risks: compiled.risks,
-    warnings: warnings.map(({ message }) => message),
+    warnings: warnings.slice(0, MAX_WARNINGS).map(({ message }) => message),
     tests: results.length,
     failed: results.filter(({ failures }) => failures.length > 0),
   };

@@ -97,12 +97,21 @@ describe('a bundle', () => {
     expect(problems(...texts).join('\n')).toMatch(expected);
   });
 
-  it('warns of rules that are never reached', () => {
+  it('warns of rules that are never reached, or decide otherwise about what both match', () => {
     const behind = compile(
       policy(rule('all', 'observe') + rule('nvidia', 'off', ", match: { devices: [{ vendor: '10de' }] }")),
     );
     expect(behind.warnings.map(({ problem }) => problem).join()).toMatch(
       /p\/nvidia is never reached: p\/all/,
+    );
+    const crossing = compile(
+      policy(
+        rule('nvidia', 'enforce', ", match: { devices: [{ vendor: '10de' }] }") +
+          rule('display', 'off', ", match: { devices: [{ class: '03' }] }"),
+      ),
+    );
+    expect(crossing.warnings.map(({ problem }) => problem).join()).toMatch(
+      /p\/display contradicts p\/nvidia at 0\.yaml:\d+:\d+, which comes first/,
     );
     const twice = compile(policy(rule('a', 'observe') + rule('b', 'observe')));
     expect(twice.warnings.map(({ problem }) => problem).join()).toMatch(/p\/b repeats p\/a/);

@@ -5,6 +5,7 @@ import { timeOf } from '../document-time.js';
 import type { ExemptionDocument } from '../exemption-document.js';
 import type { PolicyDocument } from '../policy-document.js';
 import type { PlacedExemption, PlacedRule, PolicySet } from '../policy-set.js';
+import { OverlapFinder } from './overlap-finder.js';
 
 /** Days that an exemption may last where no policy says. */
 export const DEFAULT_LONGEST_DAYS = 90;
@@ -29,8 +30,8 @@ export class PolicyCollector {
   /** By canonical JSON of scope and match. */
   private readonly matches = new Map<string, Noted>();
   private readonly warnings: LocatedError[] = [];
+  private readonly overlaps = new OverlapFinder<Noted>();
   private longestDays: number | undefined;
-  private catchAll: Noted | undefined;
 
   addPolicy({ metadata, spec }: PolicyDocument, file: string, placeOf: PlaceOf): LocatedError[] {
     const policy = metadata.name;
@@ -93,7 +94,7 @@ export class PolicyCollector {
     return {
       policy: { revision: revisionOf(this.rules, exemptions), rules: this.rules, exemptions },
       problems,
-      warnings: this.warnings,
+      warnings: this.overlaps.exhausted ? [...this.warnings, notAllCompared()] : this.warnings,
     };
   }
 
@@ -105,16 +106,7 @@ export class PolicyCollector {
     const earlier = this.matches.get(key);
     if (!earlier) {
       this.matches.set(key, noted);
-      if (this.catchAll) {
-        this.warnings.push(
-          new LocatedError(
-            `rule ${noted.name} is never reached: ${this.catchAll.name} at ${this.catchAll.place} matches every device`,
-            place,
-            'Put it before that rule, or remove it.',
-          ),
-        );
-      }
-      if (!match && !scope) this.catchAll ??= noted;
+      this.findOverlap({ rule, ...(scope && { scope }) }, noted);
       return [];
     }
     const where = `${earlier.name} at ${earlier.place}`;
@@ -132,6 +124,24 @@ export class PolicyCollector {
       ),
     ];
   }
+
+  /** Rules that match the same only in part are a matter of taste, as long as somebody knows of it. */
+  private findOverlap(rule: Pick<PlacedRule, 'rule' | 'scope'>, noted: Noted): void {
+    const overlap = this.overlaps.add(rule, noted);
+    if (!overlap) return;
+    const { name, place } = overlap.earlier;
+    const [problem, remedy] =
+      overlap.kind === 'hides'
+        ? [
+            `rule ${noted.name} is never reached: ${name} at ${place} matches all that it matches`,
+            'Put it before that rule, or remove it.',
+          ]
+        : [
+            `rule ${noted.name} contradicts ${name} at ${place}, which comes first and decides about what both match`,
+            'Put first what is meant for both, or let their matches exclude each other.',
+          ];
+    this.warnings.push(new LocatedError(problem, noted.place, remedy));
+  }
 }
 
 function revisionOf(rules: readonly PlacedRule[], exemptions: readonly PlacedExemption[]): string {
@@ -141,6 +151,14 @@ function revisionOf(rules: readonly PlacedRule[], exemptions: readonly PlacedExe
     rules: said,
     exemptions: exemptions.map((exemption) => ({ ...exemption, file: undefined })),
   });
+}
+
+function notAllCompared(): LocatedError {
+  return new LocatedError(
+    'the rules are too many that may match the same: not all were compared with each other',
+    'spec.rules',
+    'Let them name vendor and device, or single domains.',
+  );
 }
 
 /** Notes the place of a name; a problem where it has one already. */
