@@ -148,8 +148,8 @@ export class RunningService {
   }
 
   /** Asks the API; a body in JSON is parsed. */
-  async api<T = Record<string, unknown>>(path: string): Promise<ApiAnswer<T>> {
-    const asked = request({ socketPath: this.apiSocket, path, timeout: PATIENCE_MS }).end();
+  async api<T = Record<string, unknown>>(path: string, method = 'GET'): Promise<ApiAnswer<T>> {
+    const asked = request({ socketPath: this.apiSocket, path, method, timeout: PATIENCE_MS }).end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     let text = '';
     for await (const part of response.setEncoding('utf8')) text += part as string;

@@ -30,8 +30,13 @@ export class Relay {
     return url.replace(/(?<=127\.0\.0\.1:)\d+/, String((this.server.address() as AddressInfo).port));
   }
 
-  async stop(): Promise<void> {
+  /** Ends all connections. */
+  drop(): void {
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.drop();
     this.server.close();
     await once(this.server, 'close');
   }

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { compiledService, REPOSITORY } from '../end-to-end/compiled-service.js';
 import { RunningService, type Outcome } from '../end-to-end/running-service.js';
+import { ShiftedClock, shiftedClockMissing } from '../end-to-end/shifted-clock.js';
 import { FixtureHost, fixtureHostMissing } from '../fixtures/host/fixture-host.js';
 import { GitRemote } from '../policy/git-remote.js';
 
@@ -11,18 +12,16 @@ export const NODES = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5'] as const
 /** The one of them that a share of 20 % has. */
 export const CANARY = 'node-2';
 
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 const COMMAND_TIMEOUT_MS = 120_000;
 
 /**
  * Five services with directories of their own, one policy repository, and a workstation with a clone of it. They share one
- * libvirt, so none of them defines domains again. Their clock is the system's with an offset that tests set (libfaketime,
- * which the services know nothing of); what is measured by the monotonic clock goes on as it does.
+ * libvirt, so none of them defines domains again. Their clock is one that tests set.
  */
 export class Fleet {
   private readonly root = mkdtempSync(join(tmpdir(), 'warden-fleet-'));
   private readonly bin = join(this.root, 'bin');
-  private readonly offset = join(this.root, 'offset');
+  private readonly clock = new ShiftedClock(join(this.root, 'offset'));
   private readonly repository = new GitRemote();
   private readonly services = new Map<string, RunningService>();
   libvirt!: FixtureHost;
@@ -31,7 +30,6 @@ export class Fleet {
     cpSync(join(REPOSITORY, 'policies/examples/repository'), this.repository.work, { recursive: true });
     this.repository.commit('The example');
     this.writePrograms();
-    this.setDays(0);
     this.libvirt = await FixtureHost.start();
     for (const node of NODES) await this.startNode(node);
   }
@@ -42,7 +40,7 @@ export class Fleet {
 
   /** Sets the clock of all services to so many days from now. */
   setDays(days: number): void {
-    writeFileSync(this.offset, `+${days}d\n`);
+    this.clock.setDays(days);
   }
 
   /** Writes a document to a file. */
@@ -103,13 +101,7 @@ export class Fleet {
         WARDEN_POLICY_BRAKE: '10',
         WARDEN_RECONCILE: 'false',
       },
-      launcher: [
-        '/usr/bin/env',
-        `LD_PRELOAD=${FAKETIME}`,
-        `FAKETIME_TIMESTAMP_FILE=${this.offset}`,
-        'FAKETIME_CACHE_DURATION=1',
-        'FAKETIME_DONT_FAKE_MONOTONIC=1',
-      ],
+      launcher: this.clock.launcher,
     });
     this.services.set(node, service);
     await service.ready();
@@ -129,5 +121,5 @@ export class Fleet {
 
 /** Why there can be no such fleet here; undefined where there can. */
 export function fleetMissing(): string | undefined {
-  return fixtureHostMissing() ?? (existsSync(FAKETIME) ? undefined : 'libfaketime is not installed');
+  return fixtureHostMissing() ?? shiftedClockMissing();
 }
