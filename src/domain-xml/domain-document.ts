@@ -1,3 +1,4 @@
+import { detached } from '../detached.js';
 import { LocatedError } from '../located-error.js';
 import { findAssignedDevices, type AssignedDevice } from './assigned-devices.js';
 import { readMachine, type Machine } from './machine.js';
@@ -41,9 +42,4 @@ export function readDomain(text: string): DomainDocument {
     devices: childNamed(root, 'devices'),
     assignedDevices: findAssignedDevices(root, text),
   };
-}
-
-/** A copy of its own: V8 makes a part of a text a view of it, and domains are remembered for longer than their documents. */
-function detached(part: string): string {
-  return Buffer.from(part).toString();
 }

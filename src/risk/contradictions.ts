@@ -1,6 +1,8 @@
-import { sha256 } from '../canonical-json.js';
+import { hash } from 'node:crypto';
+import { canonicalJson } from '../canonical-json.js';
 import { LocatedError } from '../located-error.js';
 import { deviceIdsOf, type DeviceMatch } from './device-match.js';
+import { detached } from '../detached.js';
 import type { RiskEntry } from './risk-entry.js';
 import type { PlacedEntry } from './risk-list.js';
 import { subjectKey, subjectsOf } from './statement.js';
@@ -24,24 +26,24 @@ interface Noted {
 
 /** Takes entries one after the other, and keeps of each only what it needs to tell what contradicts it. */
 export class ContradictionFinder {
-  private readonly ids = new Map<string, string>();
+  private readonly ids = new Map<string, Noted>();
+  /** By the hash of what is stated of which devices. */
   private readonly statements = new Map<string, Noted>();
 
   /** What is wrong with the entry beside those before it. */
   add({ entry, place }: PlacedEntry): LocatedError[] {
     const namesake = this.ids.get(entry.id);
     if (namesake !== undefined) {
-      const problem = `the id ${entry.id} is used at ${namesake} too`;
+      const problem = `the id ${entry.id} is used at ${namesake.place} too`;
       return [new LocatedError(problem, place, 'Give each entry its own id.')];
     }
-    this.ids.set(entry.id, place);
-
-    const noted: Noted = { id: entry.id, place, gist: gistOf(entry) };
+    const noted: Noted = { id: detached(entry.id), place: detached(place), gist: gistOf(entry) };
+    this.ids.set(noted.id, noted);
     const rivals = new Map<Noted, string>();
     for (const match of entry.match) {
       for (const key of matchKeys(match)) {
         for (const subject of statementKeys(entry)) {
-          const statement = `${key} ${subject}`;
+          const statement = digestOf(`${key} ${subject}`);
           const rival = this.statements.get(statement);
           if (!rival) this.statements.set(statement, noted);
           else if (!rivals.has(rival)) rivals.set(rival, `${key}, ${subject}`);
@@ -76,7 +78,12 @@ function conflict(entry: Noted, rival: Noted, where: string): LocatedError {
 }
 
 function gistOf({ severity, confidence, needs, mirrors, handledByLinux }: RiskEntry): string {
-  return sha256({ severity, confidence, needs, mirrors, handledByLinux });
+  return digestOf(canonicalJson({ severity, confidence, needs, mirrors, handledByLinux }));
+}
+
+/** SHA-256, a byte a character: of a hundred thousand texts only that is kept. */
+function digestOf(text: string): string {
+  return hash('sha256', text, 'binary');
 }
 
 /** Entries without an exposure are facts beside each other: only the same fact twice is too much. */

@@ -31,7 +31,7 @@ export class RiskMatcher {
   constructor(private readonly pack: RiskPack) {}
 
   get count(): number {
-    return this.pack.offsets.length - 1;
+    return this.pack.offsets.length / 2;
   }
 
   /** The entry at a place in the order of ids. */
@@ -87,7 +87,7 @@ export class RiskMatcher {
 
   private decode(at: number): RiskEntry {
     const { text, offsets } = this.pack;
-    const bytes = text.subarray(offsets[at], offsets[at + 1]);
+    const bytes = text.subarray(offsets[2 * at], offsets[2 * at + 1]);
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as RiskEntry;
   }
 }

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../canonical-json.js';
+import { detached } from '../detached.js';
 import { deviceIdsOf, type DeviceMatch } from './device-match.js';
 import type { RiskEntry } from './risk-entry.js';
 
 /**
- * Risk entries in few flat buffers, so that a hundred thousand of them can pass from one thread to another without being
- * copied, and lie in memory once: an entry becomes an object when it is looked up.
+ * Risk entries in few flat buffers, so that a hundred thousand of them can pass from one process to another quickly,
+ * and lie in memory once: an entry becomes an object when it is looked up.
  */
 export interface RiskPack {
   /** SHA-256 over what the entries say, in hexadecimal: files, comments and order do not matter. */
   revision: string;
-  /** Canonical JSON of the entries, one after the other, by id. */
+  /** Canonical JSON of the entries, one after the other, in the order in which they were read. */
   text: Uint8Array<ArrayBuffer>;
-  /** Where each begins in `text`, and at last where the last one ends. */
+  /** Where each begins and ends in `text`, two numbers an entry, by id. */
   offsets: Uint32Array<ArrayBuffer>;
   /** Hashes of all keys that the entries' rules have (`ruleKeys`), ascending. */
   hashes: Uint32Array<ArrayBuffer>;
@@ -20,50 +21,68 @@ export interface RiskPack {
   postings: Uint32Array<ArrayBuffer>;
 }
 
-/** The buffers of a pack, to be handed over with a message. */
-export function buffersOf({ text, offsets, hashes, postings }: RiskPack): ArrayBuffer[] {
-  return [text.buffer, offsets.buffer, hashes.buffer, postings.buffer];
-}
+/** Bytes that the text grows by. */
+const GROWTH = 2 ** 20;
+/** Bytes of address space for the text: that many can never come, since a bundle is smaller (`MAX_BUNDLE_BYTES`). */
+const MAX_TEXT_BYTES = 2 ** 30;
 
 /** Collects entries that the loader has accepted; each is let go of as soon as it was added. */
 export class RiskPacker {
   private readonly ids: string[] = [];
-  private readonly texts: Buffer[] = [];
-  /** Hashes of the keys of each rule of each entry. */
-  private readonly keys: Uint32Array[][] = [];
+  private readonly text = new Uint8Array(new ArrayBuffer(0, { maxByteLength: MAX_TEXT_BYTES }));
+  /** Where each entry ends in the text. */
+  private readonly ends: number[] = [];
+  /** Hashes of the keys of all rules, and whose they are: the entry's number and the rule's. */
+  private readonly hashes: number[] = [];
+  private readonly owners: number[] = [];
 
   add(entry: RiskEntry): void {
-    this.ids.push(entry.id);
-    this.texts.push(Buffer.from(canonicalJson(entry)));
-    this.keys.push(entry.match.map((rule) => Uint32Array.from(ruleKeys(rule), keyHash)));
+    const at = this.ids.length;
+    this.ids.push(detached(entry.id));
+    this.append(Buffer.from(canonicalJson(entry)));
+    for (const [number, rule] of entry.match.entries()) {
+      for (const key of ruleKeys(rule)) {
+        this.hashes.push(keyHash(key));
+        this.owners.push(at, number);
+      }
+    }
   }
 
   pack(): RiskPack {
-    const order = this.ids.map((_, at) => at).toSorted((a, b) => (this.ids[a]! < this.ids[b]! ? -1 : 1));
+    const { ids, ends, hashes, owners } = this;
+    const order = Uint32Array.from(ids.keys()).sort((a, b) => (ids[a]! < ids[b]! ? -1 : 1));
+    const ranks = new Uint32Array(ids.length);
+    const offsets = new Uint32Array(2 * ids.length);
     const digest = createHash('sha256').update('[');
-    const text = new Uint8Array(this.texts.reduce((sum, { length }) => sum + length, 0));
-    const offsets = new Uint32Array(order.length + 1);
-    const found: { hash: number; entry: number; rule: number }[] = [];
-    let end = 0;
-    for (const [entry, at] of order.entries()) {
-      const own = this.texts[at]!;
-      if (entry > 0) digest.update(',');
-      digest.update(own);
-      text.set(own, end);
-      end += own.length;
-      offsets[entry + 1] = end;
-      for (const [rule, hashes] of this.keys[at]!.entries()) {
-        for (const hash of hashes) found.push({ hash, entry, rule });
-      }
+    for (const [rank, at] of order.entries()) {
+      const [begin, end] = [ends[at - 1] ?? 0, ends[at]!];
+      offsets.set([begin, end], 2 * rank);
+      ranks[at] = rank;
+      if (rank > 0) digest.update(',');
+      digest.update(this.text.subarray(begin, end));
     }
-    found.sort((a, b) => a.hash - b.hash || a.entry - b.entry || a.rule - b.rule);
+    const ruleOf = (posting: number) => owners[2 * posting + 1]!;
+    const rankOf = (posting: number) => ranks[owners[2 * posting]!]!;
+    const found = Uint32Array.from(hashes.keys()).sort(
+      (a, b) => hashes[a]! - hashes[b]! || rankOf(a) - rankOf(b) || ruleOf(a) - ruleOf(b),
+    );
+    const postings = new Uint32Array(2 * found.length);
+    for (const [at, posting] of found.entries()) postings.set([rankOf(posting), ruleOf(posting)], 2 * at);
     return {
       revision: digest.update(']').digest('hex'),
-      text,
+      text: this.text.subarray(0, ends.at(-1) ?? 0),
       offsets,
-      hashes: Uint32Array.from(found, ({ hash }) => hash),
-      postings: Uint32Array.from(found.flatMap(({ entry, rule }) => [entry, rule])),
+      hashes: Uint32Array.from(found, (posting) => hashes[posting]!),
+      postings,
     };
+  }
+
+  private append(bytes: Uint8Array): void {
+    const begin = this.ends.at(-1) ?? 0;
+    const end = begin + bytes.length;
+    if (end > this.text.length) this.text.buffer.resize(Math.ceil(end / GROWTH) * GROWTH);
+    this.text.set(bytes, begin);
+    this.ends.push(end);
   }
 }
 

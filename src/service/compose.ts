@@ -13,7 +13,7 @@ import { loadHost } from '../decision/load-basis.js';
 import { probeHost } from '../host/probe-host.js';
 import { LocatedError } from '../located-error.js';
 import { PolicyActivation } from '../policy/activation/policy-activation.js';
-import { PolicyThread } from '../policy/activation/policy-thread.js';
+import { PolicyProcess } from '../policy/activation/policy-process.js';
 import { RevisionStore } from '../policy/activation/revision-store.js';
 import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import { SourceRefusal } from '../policy/sources/source-refusal.js';
@@ -66,7 +66,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
   const clock = () => new Date();
   const activation: PolicyActivation = new PolicyActivation({
     origin: await originOf(settings),
-    thread: new PolicyThread(join(PACKAGE_ROOT, 'dist/policy/activation/policy-worker.js')),
+    reader: new PolicyProcess(join(PACKAGE_ROOT, 'dist/policy/activation/policy-worker.js')),
     store: new RevisionStore(policyDirectory(settings)),
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => {

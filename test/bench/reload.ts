@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,8 @@ const DECISIONS_A_SECOND = 500;
 /** Milliseconds of decisions without a reload, for comparison. */
 const QUIET_MS = 20_000;
 const WARM_UP_MS = 10_000;
+/** Milliseconds between two looks at the memory of the process that reads the revision; each sees its peak until then. */
+const LOOK_MS = 200;
 
 /** What a large revision that comes into force does to the decisions that arrive meanwhile. */
 export async function benchReload(): Promise<void> {
@@ -45,11 +47,20 @@ async function measure(child: ChildProcess, bundle: string): Promise<void> {
   await ask(child, 'tell');
   await sleep(QUIET_MS);
   const quiet = await ask(child, 'tell');
+  let readersPeak = 0;
+  const looking = setInterval(
+    () => (readersPeak = Math.max(readersPeak, peakOfChildren(child.pid!))),
+    LOOK_MS,
+  );
   const during = await reload(child, bundle, 'second');
+  clearInterval(looking);
   const took = during.realMs;
   remark(`the next took ${Math.round(took / 1000)} s, ${during.delays.length} decisions meanwhile`);
   print(`reload.${name}`, took, 'ms');
-  print(`reload.memory-peak.${name}`, during.peakBytes / 1e6, 'MB');
+  print(`reload.memory-peak.${name}`, (during.peakBytes + readersPeak) / 1e6, 'MB');
+  remark(
+    `of the memory ${Math.round(during.peakBytes / 1e6)} MB are the deciding process's, the rest the reading one's`,
+  );
   for (const [figure, of] of [
     ['longest', (delays: number[]) => delays.reduce((most, each) => Math.max(most, each), 0)],
     ['p99', (delays: number[]) => figures(delays).p99],
@@ -74,6 +85,21 @@ async function reload(child: ChildProcess, bundle: string, version: string): Pro
   if (!report.result?.startsWith('activated'))
     throw new Error(`it did not come into force: ${report.result}`);
   return report;
+}
+
+/** Bytes that the largest child of a process had resident at most. */
+function peakOfChildren(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
+  return Math.max(0, ...children.map(peakOf));
+}
+
+function peakOf(pid: string): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]) * 1024;
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
 }
 
 async function ask(child: ChildProcess, message: 'tell' | 'reload'): Promise<Report> {

@@ -8,13 +8,13 @@ import { UNPROBED_HOST } from '../../src/host/host-capabilities.js';
 import { readInventoryFile } from '../../src/pci/inventory-file.js';
 import { PolicyActivation } from '../../src/policy/activation/policy-activation.js';
 import { DirectoryOrigin } from '../../src/policy/activation/policy-origin.js';
-import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
+import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import { STOCK_QEMU } from '../properties/sample-host.js';
 
 /**
  * A node as far as policies concern it, with what the service has of them: decisions at a steady rate, whether the ones before
- * are made or not, in the thread that takes new revisions over.
+ * are made or not, in the process that takes new revisions over.
  *   reloading-process.ts BUNDLE STATE_DIRECTORY DECISIONS_A_SECOND
  * Takes `reload` and `tell` from its parent, and answers each with a `Report` of what was since the last.
  */
@@ -45,7 +45,7 @@ const domains = Array.from({ length: DOMAINS }, (_, at) =>
 );
 const activation: PolicyActivation = new PolicyActivation({
   origin: new DirectoryOrigin(bundle!, 'policies/risks'),
-  thread: new PolicyThread(join(compiledService(), POLICY_WORKER)),
+  reader: new PolicyProcess(join(compiledService(), POLICY_WORKER)),
   store: new RevisionStore(join(state!, 'policy')),
   basis: () => decisions.basis,
   apply: ({ policy, risks }) => decisions.replace({ policy, risks }),

@@ -19,7 +19,7 @@ export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 /** Below `node_modules`, where the compiled service finds its dependencies. */
 const CACHE = join(REPOSITORY, 'node_modules/.cache/vfio-warden');
 
-/** Of the package that `compiledService` makes: the program of the thread that reads policies. */
+/** Of the package that `compiledService` makes: the program that reads policies. */
 export const POLICY_WORKER = 'dist/policy/activation/policy-worker.js';
 
 /** What the result depends on beside the sources. */

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { GitOrigin } from '../../src/policy/activation/policy-origin.js';
-import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
+import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
 import { PolicyNodeStand } from './node.js';
 
 /**
- * A process that is made to be killed: source, store, thread and activation as the service has them, and nothing else, since
+ * A process that is made to be killed: source, store, activation and its own process as the service has them, and nothing else, since
  * all else would only cost time. It answers each line with a line of JSON.
- *   killed-node STATE URL RISKS PROGRAM-OF-THE-THREAD
+ *   killed-node STATE URL RISKS PROGRAM-THAT-READS
  */
 const [directory, url, risks, worker] = process.argv.slice(2) as [string, string, string, string];
 const origin = new GitOrigin(
   { url, ref: 'main', path: '', access: {}, directory: join(directory, 'git') },
   risks,
 );
-const node = new PolicyNodeStand('node-1', origin, directory, { thread: new PolicyThread(worker) });
+const node = new PolicyNodeStand('node-1', origin, directory, { reader: new PolicyProcess(worker) });
 
 /** What it decides by, and what it says of itself. */
 export interface KilledNodeAnswer {

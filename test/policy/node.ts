@@ -10,14 +10,14 @@ import {
 } from '../../src/policy/activation/policy-activation.js';
 import type { PolicyOrigin } from '../../src/policy/activation/policy-origin.js';
 import type { PolicyEvent } from '../../src/policy/activation/policy-status.js';
-import { PolicyThread } from '../../src/policy/activation/policy-thread.js';
+import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import type { JudgedDomain } from '../../src/policy/effect/policy-effect.js';
 import { filePin } from '../../src/service/policy-setup.js';
 import { compiledService, POLICY_WORKER } from '../end-to-end/compiled-service.js';
 import { domain, hostdev, NODE_INVENTORY, policyOf, risksOf } from '../fixtures/scenario.js';
 
-/** A node as far as policies concern it: the real activation, thread and disk, and domains that somebody gives it. */
+/** A node as far as policies concern it: the real activation, process and disk, and domains that somebody gives it. */
 export class PolicyNodeStand {
   readonly events: PolicyEvent[] = [];
   now = new Date('2026-11-26T12:00:00Z');
@@ -47,7 +47,7 @@ export class PolicyNodeStand {
     });
     this.activation = new PolicyActivation({
       origin: this.origin,
-      thread: this.given.thread ?? new PolicyThread(join(compiledService(), POLICY_WORKER)),
+      reader: this.given.reader ?? new PolicyProcess(join(compiledService(), POLICY_WORKER)),
       store: new RevisionStore(join(this.directory, 'policy')),
       basis: () => this.decisions.basis,
       apply: ({ policy, risks }) => this.decisions.replace({ policy, risks }),

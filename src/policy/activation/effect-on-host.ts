@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as pause } from 'node:timers/promises';
 import type { DecisionBasis } from '../../decision/decision.service.js';
 import { EffectReckoner, type JudgedDomain, type PolicyEffect } from '../effect/policy-effect.js';
-import type { ReadyRevision } from './policy-thread.js';
+import type { ReadyRevision } from './policy-process.js';
 
 /** What a revision is weighed by. */
 export interface HostParts {

@@ -4,7 +4,7 @@ import { effectOnHost, type HostParts } from './effect-on-host.js';
 import type { Offer, PolicyOrigin } from './policy-origin.js';
 import type { PolicyState } from './policy-state.js';
 import type { PolicyStatus, SyncOutcome, UnderWay } from './policy-status.js';
-import type { ReadyRevision } from './policy-thread.js';
+import type { ReadyRevision } from './policy-process.js';
 import { isMeant, RevisionInForce, type RevisionInForceParts } from './revision-in-force.js';
 import { asRefusal, isFinal, refuseFailed, reportOf } from './revision-refusal.js';
 import { RevisionWarnings } from './revision-warnings.js';

@@ -1,10 +1,10 @@
 import type { PlacedExemption, Provenance } from '../policy-set.js';
-import type { RiskPack } from '../../risk/risk-pack.js';
+import type { PackPiece } from '../../risk/pack-pieces.js';
 import type { RefusalReason } from '../sources/source-refusal.js';
 import type { CaseResult } from '../testing/test-runner.js';
 import type { RevisionRecord } from './revision-store.js';
 
-/** What the policy thread is asked to do: bring a revision to disk if it is not there, then read and test it. */
+/** What the process that reads revisions is asked to do: bring a revision to disk if it is not there, then read and test it. */
 export interface PolicyJob {
   /** Directory of the `RevisionStore`. */
   store: string;
@@ -17,15 +17,15 @@ export interface PolicyJob {
   now: string;
 }
 
-/** What it answers, the rules in between and each only when the one before was taken. */
+/** What it answers, rules and risk entries in between and each only when the one before was taken. */
 export type PolicyAnswer =
   | { kind: 'rules'; json: string }
+  | { kind: 'risks'; piece: PackPiece }
   | {
       kind: 'done';
       record: RevisionRecord;
       revision: string;
       exemptions: readonly PlacedExemption[];
-      risks: RiskPack;
       warnings: string[];
       tests: number;
       failed: CaseResult[];

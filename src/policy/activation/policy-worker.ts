@@ -1,10 +1,8 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
-import { getPriority, setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
 import { refusalsOf } from '../../located-error.js';
 import { RiskDatabase } from '../../risk/risk-database.js';
-import { buffersOf, type RiskPack } from '../../risk/risk-pack.js';
+import { piecesOf } from '../../risk/pack-pieces.js';
 import { baseRisksOf, compileBundle } from '../bundle/compile-bundle.js';
 import { DirectoryReader } from '../bundle/directory-reader.js';
 import { GitReader } from '../sources/git-reader.js';
@@ -20,11 +18,7 @@ const RULES_A_MESSAGE = 100;
 /** Nobody reads more of them. */
 const MAX_WARNINGS = 100;
 
-/** Added to `nice`, of this thread alone (setpriority(2) of Linux): decisions come first where processors are scarce. */
-const NICER = 5;
-const MOST_NICE = 19;
-
-/** Runs in a thread of its own, so that reading and checking documents keeps no decision waiting. */
+/** Runs in a process of its own, so that reading and checking documents keeps no decision waiting. */
 async function run(job: PolicyJob): Promise<void> {
   const store = new RevisionStore(job.store);
   const record = await bringToDisk(job, store);
@@ -37,22 +31,20 @@ async function run(job: PolicyJob): Promise<void> {
     readFile: async (path) => (await bundle.read(path)).toString(),
   });
   for (let at = 0; at < policy.rules.length; at += RULES_A_MESSAGE) {
-    const taken = once(parentPort!, 'message');
-    answer({ kind: 'rules', json: JSON.stringify(policy.rules.slice(at, at + RULES_A_MESSAGE)) });
-    await taken;
+    const json = JSON.stringify(policy.rules.slice(at, at + RULES_A_MESSAGE));
+    await handOver({ kind: 'rules', json });
   }
-  const done: PolicyAnswer = {
+  for (const piece of piecesOf(compiled.risks)) await handOver({ kind: 'risks', piece });
+  await answer({
     kind: 'done',
     record,
     revision: policy.revision,
     // Messages carry plain data only.
     exemptions: JSON.parse(JSON.stringify(policy.exemptions ?? [])) as NonNullable<typeof policy.exemptions>,
-    risks: compiled.risks,
     warnings: warnings.slice(0, MAX_WARNINGS).map(({ message }) => message),
     tests: results.length,
     failed: results.filter(({ failures }) => failures.length > 0),
-  };
-  answer(done, compiled.risks);
+  });
 }
 
 async function bringToDisk(
@@ -75,28 +67,37 @@ async function bringToDisk(
   return store.save(reader, new DirectoryReader(from.baseRisks), provenance, now);
 }
 
-function answer(message: PolicyAnswer, risks?: RiskPack): void {
-  parentPort!.postMessage(message, risks ? buffersOf(risks) : []);
+/** Answers, and waits until it was taken in. */
+async function handOver(message: PolicyAnswer): Promise<void> {
+  const taken = once(process, 'message');
+  await answer(message);
+  await taken;
 }
 
-setPriority(Math.min(MOST_NICE, getPriority() + NICER));
+function answer(message: PolicyAnswer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, (error: Error | null) => (error ? reject(error) : resolve()));
+  });
+}
+
+const [job] = (await once(process, 'message')) as [PolicyJob];
 try {
-  await run(workerData as PolicyJob);
+  await run(job);
 } catch (error) {
   const problems = refusalsOf(error);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof SourceRefusal) {
     const { reason, message, commit } = error;
-    answer({ kind: 'refused', reason, problems: [message], ...(commit !== undefined && { commit }) });
+    await answer({ kind: 'refused', reason, problems: [message], ...(commit !== undefined && { commit }) });
   } else if (problems) {
-    answer({
+    await answer({
       kind: 'refused',
       reason: 'invalid',
       problems: problems.slice(0, 100).map(({ message }) => message),
     });
   } else if (/^(ENOSPC|EDQUOT|EROFS|EIO|EACCES|EFBIG|ENOENT)$/.test(code)) {
-    answer({ kind: 'refused', reason: 'disk', problems: [`it cannot be kept (${code})`] });
+    await answer({ kind: 'refused', reason: 'disk', problems: [`it cannot be kept (${code})`] });
   } else throw error;
 }
-// The port would keep the thread.
-parentPort!.unref();
+// The channel would keep the process.
+process.disconnect();

@@ -2,7 +2,7 @@ import { SourceRefusal } from '../sources/source-refusal.js';
 import type { Offer } from './policy-origin.js';
 import { readPolicyState, settleState, writePolicyState, type PolicyState } from './policy-state.js';
 import type { PolicyEvent, SyncOutcome } from './policy-status.js';
-import type { PolicyThread, ReadyRevision } from './policy-thread.js';
+import type { PolicyProcess, ReadyRevision } from './policy-process.js';
 import type { RevisionRecord, RevisionStore } from './revision-store.js';
 import type { RevisionWarnings } from './revision-warnings.js';
 
@@ -10,7 +10,7 @@ import type { RevisionWarnings } from './revision-warnings.js';
 const KEPT_REVISIONS = 10;
 
 export interface RevisionInForceParts {
-  thread: PolicyThread;
+  reader: PolicyProcess;
   store: RevisionStore;
   /** Puts a revision in force; nothing waits in it. */
   apply: (revision: ReadyRevision) => void;
@@ -162,12 +162,12 @@ export class RevisionInForce {
     provenance: Offer['provenance'] = {},
     signal?: AbortSignal,
   ): Promise<ReadyRevision> {
-    const { thread, store, clock } = this.parts;
+    const { reader, store, clock } = this.parts;
     const job = { store: store.directory, from, provenance, now: clock().toISOString() };
     try {
-      return await thread.run(job, signal);
+      return await reader.run(job, signal);
     } catch (error) {
-      // A thread that was ended leaves what it had begun to write.
+      // A process that was ended leaves what it had begun to write.
       await store.removeDrafts().catch(() => undefined);
       throw error;
     }

@@ -1,5 +1,5 @@
 import { SourceRefusal } from '../sources/source-refusal.js';
-import type { ReadyRevision } from './policy-thread.js';
+import type { ReadyRevision } from './policy-process.js';
 import type { RefusalReport } from './policy-status.js';
 
 const MAX_TOLD = 20;

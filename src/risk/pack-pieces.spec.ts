@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { PackAssembler, piecesOf } from './pack-pieces.js';
+import { RiskDatabase } from './risk-database.js';
+import type { RiskEntry } from './risk-entry.js';
+import { packRisks } from './risk-pack.js';
+
+/** So long that a few hundred of them need several pieces. */
+const SUMMARY = 'Writes behind the chain end the host. '.repeat(40);
+
+function entryAbout(number: number): RiskEntry {
+  return {
+    id: `entry-${number}`,
+    match: [{ vendor: '10de', device: [number.toString(16).padStart(4, '0')] }],
+    exposures: ['unassigned-extended'],
+    effect: 'host-crash',
+    severity: 'high',
+    confidence: 'likely',
+    summary: SUMMARY,
+    evidence: [{ source: 'example', reference: `entry ${number}`, date: '2026-01-01' }],
+  } as RiskEntry;
+}
+
+describe('a pack of risk entries in pieces', () => {
+  it.each([0, 1, 500])('is the same database with %i entries when it is put together again', (count) => {
+    const pack = packRisks(Array.from({ length: count }, (_, number) => entryAbout(number)));
+    const assembler = new PackAssembler();
+    let pieces = 0;
+    for (const piece of piecesOf(pack)) {
+      // As it arrives: nothing of what the sender still holds.
+      assembler.add(structuredClone(piece));
+      pieces += 1;
+    }
+    if (count > 1) expect(pieces).toBeGreaterThan(5);
+
+    const [there, here] = [new RiskDatabase(assembler.finish()), new RiskDatabase(pack)];
+    expect(there.revision).toBe(here.revision);
+    expect(there.entries).toEqual(here.entries);
+    const last = { vendor: '10de', device: (count - 1).toString(16).padStart(4, '0'), class: '010802' };
+    expect(there.lookup(last as never).length).toBe(Math.min(count, 1));
+    expect(there.lookup(last as never)).toEqual(here.lookup(last as never));
+  });
+});
