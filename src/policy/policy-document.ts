@@ -1,7 +1,6 @@
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
-  ArrayMinSize,
   ArrayUnique,
   Equals,
   IsArray,
@@ -26,6 +25,7 @@ import {
   type Mode,
   type UncoveredAction,
 } from './policy-terms.js';
+import { OptionalListOf } from '../documents/optional-list.js';
 import { IsWholeNumber } from '../documents/whole-number.js';
 import { IsDocumentTime } from './document-time.js';
 import { DeviceDomainMatch, Scope } from './selectors.js';
@@ -104,12 +104,7 @@ export class PolicyRule {
   uncovered?: UncoveredAction;
 
   /** Of a rule with mode `enforce`: where it is enforced yet. Before the first step it is observed. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(16)
-  @ValidateNested({ each: true })
-  @Type(() => RolloutStep)
+  @OptionalListOf(() => RolloutStep, 16)
   rollout?: RolloutStep[];
 }
 

@@ -10,6 +10,7 @@ import {
   MaxLength,
   ValidateNested,
 } from 'class-validator';
+import { OptionalListOf } from '../documents/optional-list.js';
 
 const ID4 = /^[0-9a-f]{4}$/;
 const MAX_SELECTORS = 256;
@@ -123,41 +124,21 @@ export class HostSelector {
 /** What a rule or an exemption speaks of. */
 export class DeviceDomainMatch {
   /** One of these must match; absent: every device. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => DeviceSelector)
+  @OptionalListOf(() => DeviceSelector, MAX_SELECTORS)
   devices?: DeviceSelector[];
 
   /** One of these must match; absent: every domain. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => DomainSelector)
+  @OptionalListOf(() => DomainSelector, MAX_SELECTORS)
   domains?: DomainSelector[];
 }
 
 /** Where a policy, or an exemption, holds. */
 export class Scope {
   /** One of these must match; absent: every node. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => HostSelector)
+  @OptionalListOf(() => HostSelector, MAX_SELECTORS)
   hosts?: HostSelector[];
 
   /** One of these must match; absent: every domain. */
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_SELECTORS)
-  @ValidateNested({ each: true })
-  @Type(() => DomainSelector)
+  @OptionalListOf(() => DomainSelector, MAX_SELECTORS)
   domains?: DomainSelector[];
 }

@@ -7,9 +7,9 @@ import type { RefusalReason } from '../../src/policy/sources/source-refusal.js';
 import type { DecisionRecord, DecisionSummary, DomainRecord } from '../../src/store/records.js';
 import { fixtureHostMissing } from '../fixtures/host/fixture-host.js';
 import { GitRemote, policyText } from '../policy/git-remote.js';
-import type { GitServer } from '../policy/git-server.js';
 import { httpsServer } from '../policy/git-server-https.js';
 import { portOf, Relay } from '../policy/relay.js';
+import { servedRemote } from '../policy/served-remote.js';
 import { virsh } from './clients.js';
 import { GuardedHost } from './guarded-host.js';
 import { guestWith, isRestricted, NVME } from './guests.js';
@@ -56,22 +56,15 @@ describe.skipIf(missing !== undefined)('policies from Git', () => {
   }
 
   describe('on a host whose remote and disk fail', () => {
-    let server: GitServer;
+    const served = servedRemote(httpsServer);
     let remote: GitRemote;
     let relay: Relay;
 
-    beforeAll(async () => {
-      server = await httpsServer();
-    });
     beforeEach(async () => {
-      remote = new GitRemote(server);
+      ({ remote } = served);
       relay = await Relay.start(portOf(remote.url));
     });
-    afterEach(async () => {
-      await relay.stop();
-      remote.remove();
-    });
-    afterAll(() => server?.stop());
+    afterEach(() => relay.stop());
 
     /** A revision that takes its time on the wire. @returns its commit */
     function commit(name: string): string {
@@ -110,7 +103,8 @@ describe.skipIf(missing !== undefined)('policies from Git', () => {
     }
 
     it('are followed again once they work; until then the last good revision decides, and the host says so', async () => {
-      const tokenFile = host.file('token', server.access.authorization!.replace(/^Bearer /, ''));
+      const { access } = served.server;
+      const tokenFile = host.file('token', access.authorization!.replace(/^Bearer /, ''));
       const good = commit('good');
       const state = join(host.directory, 'state');
       mkdirSync(state);
@@ -118,7 +112,7 @@ describe.skipIf(missing !== undefined)('policies from Git', () => {
       service = await host.serve(
         {
           WARDEN_POLICY_GIT: relay.urlOf(remote.url),
-          WARDEN_POLICY_CA_FILE: server.access.caFile!,
+          WARDEN_POLICY_CA_FILE: access.caFile!,
           WARDEN_POLICY_TOKEN_FILE: tokenFile,
           WARDEN_POLICY_POLL_SECONDS: '0',
         },

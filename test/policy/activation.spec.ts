@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { DirectoryOrigin, GitOrigin } from '../../src/policy/activation/policy-origin.js';
+import { DirectoryOrigin } from '../../src/policy/activation/policy-origin.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import { DirectoryReader } from '../../src/policy/bundle/directory-reader.js';
 import { compiledService } from '../end-to-end/compiled-service.js';
@@ -20,11 +20,7 @@ describe('revisions', { timeout: 90_000 }, () => {
   beforeEach(async () => {
     remote = new GitRemote();
     remote.write('policy.yaml', policyText());
-    const origin = new GitOrigin(
-      { url: remote.url, ref: 'main', path: '', access: {}, directory: join(remote.root, 'cache') },
-      RISKS,
-    );
-    node = new PolicyNodeStand('node-1', origin);
+    node = new PolicyNodeStand('node-1', remote.origin());
     await node.start();
   });
   afterEach(() => {

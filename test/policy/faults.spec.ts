@@ -3,12 +3,10 @@ import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GitOrigin } from '../../src/policy/activation/policy-origin.js';
 import { compiledService } from '../end-to-end/compiled-service.js';
 import { GitRemote, policyText } from './git-remote.js';
 import { PolicyNodeStand } from './node.js';
 
-const RISKS = 'policies/risks';
 const CAPACITY = '4m';
 
 describe('a node', { timeout: 90_000 }, () => {
@@ -22,12 +20,7 @@ describe('a node', { timeout: 90_000 }, () => {
     remote.write('policy.yaml', policyText());
     disk = mkdtempSync(join(tmpdir(), 'warden-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${CAPACITY}`, 'warden', disk]);
-    const cache = join(disk, 'git');
-    const origin = new GitOrigin(
-      { url: remote.url, ref: 'main', path: '', access: {}, directory: cache },
-      RISKS,
-    );
-    node = new PolicyNodeStand('node-1', origin, disk);
+    node = new PolicyNodeStand('node-1', remote.origin({ directory: join(disk, 'git') }), disk);
     await node.start();
   });
   afterEach(() => {

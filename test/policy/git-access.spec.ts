@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GitSource } from '../../src/policy/sources/git-source.js';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { GitAccess } from '../../src/policy/sources/git-command.js';
-import { GitRemote, policyText } from './git-remote.js';
+import type { GitRemote } from './git-remote.js';
 import type { GitServer } from './git-server.js';
 import { httpsServer } from './git-server-https.js';
 import { sshServer } from './git-server-ssh.js';
 import { refusalOf } from './refusal.js';
+import { servedRemote } from './served-remote.js';
 
 describe.each<{
   by: string;
@@ -49,27 +49,14 @@ describe.each<{
     },
   },
 ])('a Git server by $by', ({ serve, wrong }) => {
-  let server: GitServer;
-  let remote: GitRemote;
+  const served = servedRemote(serve);
+  beforeEach(() => void served.remote.commit('one'));
 
-  beforeAll(async () => {
-    server = await serve();
-  });
-  beforeEach(() => {
-    remote = new GitRemote(server);
-    remote.write('policy.yaml', policyText());
-    remote.commit('one');
-  });
-  afterEach(() => remote.remove());
-  afterAll(() => server?.stop());
-
-  const fetchWith = (access: GitAccess, url = remote.url) =>
-    new GitSource({ url, ref: 'main', directory: join(remote.root, 'cache'), access }).fetch(
-      { signed: [] },
-      new Date(),
-    );
+  const fetchWith = (access: GitAccess, url = served.remote.url) =>
+    served.remote.source({ url, access }).fetch({ signed: [] }, new Date());
 
   it.each(Object.entries(wrong))('is %s where credentials or trust are wrong', async (reason, given) => {
+    const { server, remote } = served;
     const refusal = await refusalOf(fetchWith(given.access(server, remote)));
     expect(refusal).toMatchObject({ reason });
     expect(refusal!.message).toMatch(given.says);
@@ -77,6 +64,7 @@ describe.each<{
   });
 
   it('says that a repository is not there, and that nobody listens', async () => {
+    const { server, remote } = served;
     expect(await refusalOf(fetchWith(server.access, `${remote.url}-not`))).toMatchObject({
       reason: 'access-denied',
     });

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GitSource, type GitSourceOptions } from '../../src/policy/sources/git-source.js';
-import { GitRemote, policyText } from './git-remote.js';
-import type { GitServer } from './git-server.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GitSourceOptions } from '../../src/policy/sources/git-source.js';
+import { GitRemote } from './git-remote.js';
 import { httpsServer } from './git-server-https.js';
 import { sshServer } from './git-server-ssh.js';
 import { reasonOf } from './refusal.js';
 import { portOf, Relay, type Trouble } from './relay.js';
+import { servedRemote } from './served-remote.js';
 
 /** Far more than what goes before a pack: of it the trouble begins in the middle. */
 const PACK_BYTES = 600_000;
@@ -20,36 +20,20 @@ describe.each([
   ['https', httpsServer],
   ['ssh', () => sshServer()],
 ])('a Git server by %s', (_, serve) => {
-  let server: GitServer;
+  const served = servedRemote(serve);
   let remote: GitRemote;
   let relay: Relay;
 
-  beforeAll(async () => {
-    server = await serve();
-  });
   beforeEach(async () => {
-    remote = new GitRemote(server);
+    ({ remote } = served);
     relay = await Relay.start(portOf(remote.url));
-    remote.write('policy.yaml', policyText());
     remote.write('large.txt', randomBytes(PACK_BYTES / 2).toString('hex'));
     remote.commit('one');
   });
-  afterEach(async () => {
-    await relay.stop();
-    remote.remove();
-  });
-  afterAll(() => server?.stop());
+  afterEach(() => relay.stop());
 
-  const sourceWith = (options: Partial<GitSourceOptions> = {}) =>
-    new GitSource({
-      url: relay.urlOf(remote.url),
-      ref: 'main',
-      directory: join(remote.root, 'cache'),
-      access: server.access,
-      ...options,
-    });
   const fetchWith = (options?: Partial<GitSourceOptions>) =>
-    sourceWith(options).fetch({ signed: [] }, new Date());
+    remote.source({ url: relay.urlOf(remote.url), ...options }).fetch({ signed: [] }, new Date());
 
   it.each<[Trouble, string, string]>([
     ['stalls', 'before its first word', 'timeout'],
@@ -76,9 +60,7 @@ describe('a server that speaks something else', () => {
   it('is refused as garbage, over ssh', async () => {
     const server = await sshServer('head -c 100000 /dev/urandom');
     const remote = new GitRemote(server);
-    const directory = join(remote.root, 'cache');
-    const source = new GitSource({ url: remote.url, ref: 'main', directory, access: server.access });
-    expect(await reasonOf(source.fetch({ signed: [] }, new Date()))).toBe('garbage');
+    expect(await reasonOf(remote.source().fetch({ signed: [] }, new Date()))).toBe('garbage');
     remote.remove();
     await server.stop();
   });
@@ -92,9 +74,9 @@ describe('a server that speaks something else', () => {
       `https://127.0.0.1:${port}/policies.git`,
       `ssh://git@127.0.0.1:${port}/policies.git`,
     ]) {
-      const directory = join(remote.root, 'cache');
-      const source = new GitSource({ url, ref: 'main', directory, access: {}, fetchMs: 1500 });
-      expect(await reasonOf(source.fetch({ signed: [] }, new Date()))).toBe('timeout');
+      expect(await reasonOf(remote.source({ url, fetchMs: 1500 }).fetch({ signed: [] }, new Date()))).toBe(
+        'timeout',
+      );
     }
     remote.remove();
     silent.close();

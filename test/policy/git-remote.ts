@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { GitOrigin } from '../../src/policy/activation/policy-origin.js';
 import type { GitAccess } from '../../src/policy/sources/git-command.js';
+import { GitSource, type GitSourceOptions } from '../../src/policy/sources/git-source.js';
 import type { GitServer } from './git-server.js';
 
 const POLICY = (mode: string) => `apiVersion: vfio-warden.dev/v1
@@ -46,6 +48,21 @@ export class GitRemote {
 
   get access(): GitAccess {
     return this.server?.access ?? {};
+  }
+
+  /** The remote's branch, fetched into a cache beside it unless the options say otherwise. */
+  source(options: Partial<GitSourceOptions> = {}): GitSource {
+    return new GitSource(this.sourceOptions(options));
+  }
+
+  /** The same as a node has it, with the risk entries of the package. */
+  origin(options: Partial<GitSourceOptions> = {}): GitOrigin {
+    return new GitOrigin({ ...this.sourceOptions(options), path: '' }, 'policies/risks');
+  }
+
+  private sourceOptions(options: Partial<GitSourceOptions>): GitSourceOptions {
+    const { url, access } = this;
+    return { url, ref: 'main', directory: join(this.root, 'cache'), access, ...options };
   }
 
   write(path: string, text: string): void {

@@ -1,41 +1,30 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GitSource, type AcceptedHistory } from '../../src/policy/sources/git-source.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { AcceptedHistory } from '../../src/policy/sources/git-source.js';
 import type { Signers } from '../../src/policy/sources/commit-signature.js';
-import { GitRemote, policyText } from './git-remote.js';
-import { fileServer, type GitServer } from './git-server.js';
+import { GitRemote } from './git-remote.js';
+import { fileServer } from './git-server.js';
 import { httpsServer } from './git-server-https.js';
 import { sshServer } from './git-server-ssh.js';
 import { reasonOf } from './refusal.js';
+import { servedRemote } from './served-remote.js';
 
 describe.each([
   ['a file', async () => fileServer()],
   ['ssh', () => sshServer()],
   ['https', httpsServer],
 ])('commits of a Git remote by %s', (_, serve) => {
-  let server: GitServer;
+  const served = servedRemote(serve);
   let remote: GitRemote;
 
-  beforeAll(async () => {
-    server = await serve();
-  });
   beforeEach(() => {
-    remote = new GitRemote(server);
+    ({ remote } = served);
     remote.useSshSignatures();
-    remote.write('policy.yaml', policyText());
   });
-  afterEach(() => remote.remove());
-  afterAll(() => server?.stop());
 
   const fetchWith = (signers?: Signers, accepted: AcceptedHistory = { signed: [] }, now = new Date()) =>
-    new GitSource({
-      url: remote.url,
-      ref: 'main',
-      directory: join(remote.root, 'cache'),
-      access: server.access,
-      ...(signers && { signers }),
-    }).fetch(accepted, now);
+    remote.source(signers && { signers }).fetch(accepted, now);
   const listOf = (text: string): Signers => {
     const file = join(remote.root, 'allowed_signers');
     writeFileSync(file, text);
@@ -101,13 +90,9 @@ describe.each([
 
   it('are told apart from a branch that is not there', async () => {
     remote.commit('one');
-    const source = new GitSource({
-      url: remote.url,
-      ref: 'nothing',
-      directory: join(remote.root, 'cache'),
-      access: server.access,
-    });
-    expect(await reasonOf(source.fetch({ signed: [] }, new Date()))).toBe('ref-missing');
+    expect(await reasonOf(remote.source({ ref: 'nothing' }).fetch({ signed: [] }, new Date()))).toBe(
+      'ref-missing',
+    );
   });
 
   it('are taken where a GPG key that is allowed has signed them, and not once it has expired', async () => {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GitOrigin, type PolicyOrigin } from '../../src/policy/activation/policy-origin.js';
+import type { PolicyOrigin } from '../../src/policy/activation/policy-origin.js';
 import { compiledService } from '../end-to-end/compiled-service.js';
 import { GitRemote, policyText } from './git-remote.js';
 import { PolicyNodeStand } from './node.js';
@@ -18,10 +18,7 @@ describe('a person', { timeout: 90_000 }, () => {
     remote = new GitRemote();
     remote.write('policy.yaml', policyText());
     reached = Promise.resolve();
-    const git = new GitOrigin(
-      { url: remote.url, ref: 'main', path: '', access: {}, directory: join(remote.root, 'cache') },
-      'policies/risks',
-    );
+    const git = remote.origin();
     const origin: PolicyOrigin = {
       name: git.name,
       look: async (state, now) => {
