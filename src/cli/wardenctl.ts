@@ -12,6 +12,7 @@ import { addModeCommand } from './mode-command.js';
 import { addTokenCommand } from './token-command.js';
 import { addEvaluateCommand } from './evaluate-command.js';
 import { addInventoryCommand } from './inventory-command.js';
+import { addObserveCommand } from './observe-command.js';
 import { EXIT, fail } from './output.js';
 import { addPolicyCommand } from './policy-command.js';
 import { addRisksCommand } from './risks-command.js';
@@ -44,6 +45,7 @@ addEventsCommand(program);
 addDevicesCommand(program);
 addHostCommand(program);
 addModeCommand(program);
+addObserveCommand(program);
 addTokenCommand(program);
 addUninstallCommand(program);
 

@@ -14,6 +14,8 @@ export interface GuardedDevice {
   observed: number;
   /** Of those: accesses that could not be judged. */
   unjudged: number;
+  /** Milliseconds since 1970: the first access that was judged; absent before it. */
+  firstAt?: number;
   /** Milliseconds since 1970: the last access that was judged; absent before the first. */
   lastAt?: number;
 }
@@ -66,7 +68,7 @@ export function readGuardStatus(answer: Record<string, unknown>): GuardStatus {
 }
 
 function readDevice(value: unknown): GuardedDevice {
-  const { device, mode, rules, judged, blocked, observed, unjudged, lastAt } = value as Record<
+  const { device, mode, rules, judged, blocked, observed, unjudged, firstAt, lastAt } = value as Record<
     string,
     unknown
   >;
@@ -79,6 +81,7 @@ function readDevice(value: unknown): GuardedDevice {
     blocked: Number(blocked),
     observed: Number(observed),
     unjudged: Number(unjudged),
+    ...(typeof firstAt === 'number' && { firstAt }),
     ...(typeof lastAt === 'number' && { lastAt }),
   };
 }
