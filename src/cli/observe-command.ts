@@ -119,7 +119,9 @@ function exemptionsFor(models: readonly TouchedModel[], { owner, ticket }: Repor
       spec: {
         match: { devices: [{ vendor, device }] },
         exposures: proposal.exposures,
-        ...{ reason, owner, ticket },
+        reason,
+        owner,
+        ticket,
         from: now.toISOString().slice(0, 10),
         expires: new Date(now.getTime() + EXEMPT_DAYS * DAY_MS).toISOString().slice(0, 10),
       },
