@@ -48,22 +48,24 @@ interface Settled {
 }
 
 const prepared = new WeakMap<PolicySet, Prepared>();
-const settled = new WeakMap<PolicySet, Settled>();
+/** The last two answers: a revision is weighed at times to come while decisions are made now. */
+const settled = new WeakMap<PolicySet, readonly Settled[]>();
 
 /**
- * What holds on a node at a time. Pure; the last answer of each set is remembered.
+ * What holds on a node at a time. Pure; the last answers of each set are remembered.
  *
  * @param at ISO 8601, UTC
  */
 export function policyInForce(policies: PolicySet, node: PolicyNode, at: string): PolicyInForce {
   const time = Date.parse(at);
-  const known = settled.get(policies);
-  if (known && known.node === node && known.from <= time && time < known.until) return known.view;
+  const known = settled.get(policies) ?? [];
+  const fits = known.find((each) => each.node === node && each.from <= time && time < each.until);
+  if (fits) return fits.view;
   const ready = prepared.get(policies) ?? prepareNow(policies);
   const view = settle(policies, ready, node, time);
   const from = ready.changes.findLast((change) => change <= time) ?? -Infinity;
   const until = nextChange(policies, time) ?? Infinity;
-  settled.set(policies, { view, node, from, until });
+  settled.set(policies, [{ view, node, from, until }, ...known.slice(0, 1)]);
   return view;
 }
 

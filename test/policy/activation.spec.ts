@@ -55,6 +55,33 @@ describe('revisions', { timeout: 90_000 }, () => {
     expect(node.events.map(({ kind }) => kind)).toContain('policy-held');
   });
 
+  it('wait for a person also where time would do it, and once she has said yes, time does', async () => {
+    remote.write(
+      'policy.yaml',
+      ENFORCE.replace('mode: enforce', 'mode: enforce\n      rollout: [{ from: 2026-12-20 }]'),
+    );
+    const commit = remote.commit('one');
+    const outcome = await node.activation.sync();
+    expect(outcome).toMatchObject({ result: 'held' });
+    expect(outcome.detail).toMatch(
+      /from 2026-12-20T00:00:00\.000Z on it would deny, or change .* 1 of 1 domains/,
+    );
+    await node.activation.approve(commit, 'test');
+    expect(node.decide().verdict).toBe('observed');
+    node.now = new Date('2026-12-20T00:00:00Z');
+    expect(node.decide().verdict).toBe('restricted');
+    // What was said yes to once is nothing new.
+    node.now = new Date('2026-11-27T00:00:00Z');
+    remote.write(
+      'more.yaml',
+      policyText('off')
+        .replace('fleet', 'more')
+        .replace('mode: off', 'mode: off\n      match: { domains: [{ name: nobody }] }'),
+    );
+    remote.commit('two');
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
+  });
+
   it('wait while it is not known what they would change', async () => {
     remote.commit('one');
     node.domains = undefined;

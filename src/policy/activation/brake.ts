@@ -1,4 +1,4 @@
-import type { PolicyEffect } from '../effect/policy-effect.js';
+import type { TimedEffect } from './effect-on-host.js';
 import type { HeldRevision } from './policy-state.js';
 import type { RevisionRecord } from './revision-store.js';
 
@@ -12,7 +12,7 @@ const MAX_EXAMPLES = 10;
  */
 export function holdBack(
   { id, commit, signer }: RevisionRecord,
-  { looked, disruptive, affected }: PolicyEffect,
+  { looked, disruptive, affected, from }: TimedEffect,
   percent: number,
   since: string,
 ): HeldRevision | undefined {
@@ -24,7 +24,7 @@ export function holdBack(
     ...(signer !== undefined && { signer }),
     since,
     reason:
-      `it would deny, or change the guest hardware of, ${disruptive} of ${looked} domains with assigned devices ` +
+      `${from === undefined ? 'it' : `from ${from} on it`} would deny, or change the guest hardware of, ${disruptive} of ${looked} domains with assigned devices ` +
       `(more than ${percent} %)`,
     domains: looked,
     disruptive,

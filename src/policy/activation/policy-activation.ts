@@ -259,7 +259,7 @@ export class PolicyActivation {
     const { brakePercent, tell } = this.parts;
     const held = this.inForce.state.approved.includes(record.id)
       ? undefined
-      : holdBack(record, effect, brakePercent, this.now());
+      : holdBack(record, effect.worst, brakePercent, this.now());
     if (held) {
       await this.inForce.keep({ ...this.accepted(offer), ...settled, held });
       const detail = `revision ${record.id.slice(0, 12)} waits: ${held.reason}`;
@@ -268,7 +268,8 @@ export class PolicyActivation {
     }
     // Before anything is in force: a host that ends in between must not take an older history for new.
     await this.inForce.keep(this.accepted(offer));
-    const changed = `${effect.affected.length} of ${effect.looked} domains with assigned devices are decided otherwise`;
+    const { affected, looked } = effect.now;
+    const changed = `${affected.length} of ${looked} domains with assigned devices are decided otherwise`;
     return this.inForce.replace(revision, changed, undefined, settled);
   }
 
