@@ -3,15 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { LabCase } from './cases/lab-case.js';
 import { writeEvidence, type Evidence } from './evidence/evidence.js';
+import type { Column } from './evidence/observation.js';
 import { evidenceTable } from './evidence/table.js';
-import { LabHosts } from './outside/lab-hosts.js';
 import { loadCases, loadDevices, loadExposures, loadMechanisms } from './load-folder.js';
+import type { LabMechanism } from './mechanisms/lab-mechanism.js';
+import { LabHosts } from './outside/lab-hosts.js';
 import { HOSTS, prepareHost } from './prepare/hosts.js';
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
 
 interface Options {
   host: string;
+  columns?: string;
   list?: boolean;
   evidence?: string;
 }
@@ -25,6 +28,10 @@ const program = new Command('npm run lab --')
     'cases to run, `all`, or the beginning of their names; those marked * where none is named',
   )
   .option('--host <name>', `the host's Debian: ${HOSTS.join(', ')}`, 'debian12')
+  .option(
+    '--columns <names>',
+    'look at these columns only, with commas between them, and fail where one cannot be seen on this machine',
+  )
   .option('--evidence <file>', "put what was seen into a Markdown file, in the place of this host's section")
   .option('--list', 'list the cases')
   .action(main);
@@ -42,20 +49,22 @@ async function main(names: string[], options: Options): Promise<void> {
     console.error(`${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s  ${text}`);
 
   say(`preparing ${options.host}`);
-  const [prepared, devices, exposures, mechanisms] = await Promise.all([
+  const [prepared, devices, exposures, all] = await Promise.all([
     prepareHost(options.host, say),
     loadDevices(),
     loadExposures(),
     loadMechanisms(),
   ]);
+  const demanded = new Set(options.columns?.split(',') as Column[] | undefined);
+  const mechanisms = chooseMechanisms(all, demanded);
   const hosts = new LabHosts({ ...prepared, project, devices, mechanisms }, say);
-  const evidence: Evidence = { host: options.host, versions: {}, cases: [] };
+  const evidence: Evidence = { host: options.host, columns: options.columns, versions: {}, cases: [] };
   try {
     for (const labCase of chosen) {
       say(labCase.name);
       const { guarded, bare } = hosts;
       const result = await labCase
-        .run({ guarded, bare, exposures, mechanisms, say })
+        .run({ guarded, bare, exposures, mechanisms, demanded, say })
         .catch((error: Error) => ({ seen: [], failures: [error.stack ?? error.message] }));
       for (const failure of result.failures) say(`${labCase.name}: ${failure}`);
       evidence.cases.push({ name: labCase.name, summary: labCase.summary, ...result });
@@ -79,6 +88,15 @@ function choose(cases: readonly LabCase[], names: readonly string[]): LabCase[] 
   );
   if (unknown.length > 0) program.error(`no case ${unknown.join(', ')}; --list names them`);
   return chosen;
+}
+
+/** The columns that are demanded, and a domain that nothing restricts, without which no other shows anything. */
+function chooseMechanisms(all: readonly LabMechanism[], demanded: ReadonlySet<Column>): LabMechanism[] {
+  const unknown = [...demanded].filter((column) => !all.some((mechanism) => mechanism.column === column));
+  if (unknown.length > 0) {
+    program.error(`no column ${unknown.join(', ')}; there are ${all.map(({ column }) => column).join(', ')}`);
+  }
+  return all.filter(({ column }) => demanded.size === 0 || column === 'none' || demanded.has(column));
 }
 
 /** Prints what was seen; a difference to the claim makes the exit code 1. */

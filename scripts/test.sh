@@ -13,7 +13,7 @@ npm run --silent lint
 make -s -C qemu/filter check
 make -s -C kernel/guard check
 # Every exposure under every mechanism that this host has, against real vfio; and a host that goes down without vfio-warden.
-npm run --silent lab -- breadth lab-itself talk-row-3
+npm run --silent lab -- --columns kernel-guard,filter-preload,conventional-bus,i440fx breadth lab-itself talk-row-3
 npm test
 # Larger collections beside the checkout are used where they are; the project's own small ones always.
 set -- test/fixtures/domains

@@ -2,6 +2,7 @@ import { COVERAGE } from '../../src/mitigation/coverage.js';
 import type { MechanismColumn } from '../../src/mitigation/mechanism.js';
 import { compare } from '../evidence/compare.js';
 import type { Column, Observation } from '../evidence/observation.js';
+import { hostFor } from '../outside/host-for.js';
 import { observeColumn } from '../outside/observe-column.js';
 import type { LabCase } from './lab-case.js';
 
@@ -11,8 +12,7 @@ export default [
     summary:
       'every exposure of every device under every mechanism that this host has, against the table in code',
     byDefault: true,
-    async run({ guarded, exposures, mechanisms, say }) {
-      const { host, devices } = await guarded();
+    async run({ guarded, exposures, mechanisms, demanded, say }) {
       const observations: Observation[] = [];
       const seen: string[] = [];
       const columns: Column[] = [];
@@ -21,26 +21,29 @@ export default [
       const unrestrictedFirst = mechanisms.toSorted(
         (a, b) => Number(b.column === 'none') - Number(a.column === 'none'),
       );
-      for (const mechanism of mechanisms) await mechanism.install?.(host);
+      const shared = await guarded();
+      for (const mechanism of mechanisms) await mechanism.install?.(shared.host);
       for (const mechanism of unrestrictedFirst) {
-        const missing = await mechanism.missing?.(host);
-        if (missing !== undefined) {
-          seen.push(`${mechanism.column}: not run: ${missing}`);
+        const { column } = mechanism;
+        say(`breadth: ${column}`);
+        const ready = await hostFor(mechanism, guarded);
+        if (typeof ready === 'string') {
+          (demanded.has(column) ? notRun : seen).push(`${column}: not run: ${ready}`);
           continue;
         }
-        say(`breadth: ${mechanism.column}`);
+        const { host, devices } = ready;
         try {
           observations.push(...(await observeColumn(host, mechanism, devices, exposures)));
-          columns.push(mechanism.column);
+          columns.push(column);
+          if (mechanism.afterwards) seen.push(`${column}: ${await mechanism.afterwards(host)}`);
         } catch (error) {
           // The other columns are worth seeing all the same.
-          notRun.push(`${mechanism.column}: ${(error as Error).message}`);
+          notRun.push(`${column}: ${(error as Error).message}`);
         }
       }
       for (const column of Object.keys(COVERAGE.reset) as MechanismColumn[]) {
-        if (!mechanisms.some((mechanism) => mechanism.column === column)) {
-          seen.push(`${column}: claimed, and not seen: the lab has no such mechanism yet`);
-        }
+        if (mechanisms.some((mechanism) => mechanism.column === column)) continue;
+        (demanded.has(column) ? notRun : seen).push(`${column}: claimed, and not looked at in this run`);
       }
       const { cells, failures, notes } = compare(observations, columns);
       const hardware = observations.filter(({ arrived }) => arrived).length;

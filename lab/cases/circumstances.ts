@@ -3,6 +3,7 @@ import { unassignedAttempts } from '../accesses/unassigned.js';
 import type { Observation } from '../evidence/observation.js';
 import { attemptsOf, type DeviceFacts, type LabExposure } from '../exposures/exposure.js';
 import type { LabMechanism } from '../mechanisms/lab-mechanism.js';
+import { hostFor } from '../outside/host-for.js';
 import { aliasOf, domainXml, hostdevXml } from '../outside/lab-domain.js';
 import type { LabHost } from '../outside/lab-host.js';
 import { circumstancesDomain } from '../outside/lab-policy.js';
@@ -49,16 +50,21 @@ export default [
     summary:
       'an access to closed and other bytes at once, a device attached to a running VM, a mechanism switched on under one',
     byDefault: true,
-    async run({ guarded, mechanisms, say }) {
-      const { host, devices } = await guarded();
-      const [odd, express, nvme] = ['vital-product-data', 'virtio-net', 'nvme'].map((name) =>
-        devices.find(({ device }) => device.name === name)!,
-      );
+    async run({ guarded, mechanisms, demanded, say }) {
       const result = { seen: [] as string[], failures: [] as string[] };
       for (const mechanism of mechanisms) {
         const { column } = mechanism;
-        if (column === 'none' || (await mechanism.missing?.(host)) !== undefined) continue;
+        if (column === 'none') continue;
         say(`circumstances: ${column}`);
+        const ready = await hostFor(mechanism, guarded);
+        if (typeof ready === 'string') {
+          result[demanded.has(column) ? 'failures' : 'seen'].push(`${column}: not run: ${ready}`);
+          continue;
+        }
+        const { host, devices } = ready;
+        const [odd, express, nvme] = ['vital-product-data', 'virtio-net', 'nvme'].map((name) =>
+          devices.find(({ device }) => device.name === name)!,
+        );
         const looks = [
           ...(await spanningAndHotPlug(host, mechanism, [odd!, express!], nvme!)),
           await alreadyRunning(host, mechanism, nvme!),

@@ -5,13 +5,15 @@ import { evidenceTable } from './table.js';
 /** What one run of the lab has shown. */
 export interface Evidence {
   host: string;
+  /** Those that the run was to see; absent: all. */
+  columns?: string | undefined;
   versions: Record<string, string>;
   cases: ({ name: string; summary: string } & CaseResult)[];
 }
 
-const HEAD = `# Evidence
+const headOf = (file: string) => `# Evidence
 
-Made by the lab (\`lab/README.md\`), a section by each run with \`--evidence docs/evidence.md\`; not edited by hand. Accesses of
+Made by the lab (\`lab/README.md\`), a section by each run with \`--evidence ${file}\`; not edited by hand. Accesses of
 guests to real vfio-pci in a nested host, as the devices' side saw them. "claimed" is the table in
 \`src/mitigation/coverage.ts\`.
 `;
@@ -25,10 +27,10 @@ export async function writeEvidence(file: string, evidence: Evidence): Promise<v
   }
   sections.set(evidence.host, sectionOf(evidence).trim());
   const ordered = [...sections].toSorted(([a], [b]) => a.localeCompare(b)).map(([, section]) => section);
-  await writeFile(file, `${[HEAD.trim(), ...ordered].join('\n\n')}\n`);
+  await writeFile(file, `${[headOf(file).trim(), ...ordered].join('\n\n')}\n`);
 }
 
-function sectionOf({ host, versions, cases }: Evidence): string {
+function sectionOf({ host, columns, versions, cases }: Evidence): string {
   const parts = cases.flatMap(({ name, summary, cells, seen, failures }) => [
     `### ${name}`,
     `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
@@ -40,7 +42,7 @@ function sectionOf({ host, versions, cases }: Evidence): string {
   return [
     `## ${host}`,
     `${Object.values(versions).join(', ')}.`,
-    `Again: \`npm run lab -- --host ${host} ${cases.map(({ name }) => name).join(' ')}\``,
+    `Again: \`npm run lab -- --host ${host}${columns === undefined ? '' : ` --columns ${columns}`} ${cases.map(({ name }) => name).join(' ')}\``,
     ...parts,
   ].join('\n\n');
 }

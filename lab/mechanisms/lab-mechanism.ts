@@ -1,5 +1,6 @@
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
 import type { Column } from '../evidence/observation.js';
+import type { Kernel } from '../prepare/kernel.js';
 import type { LabHost } from '../outside/lab-host.js';
 
 /**
@@ -9,10 +10,22 @@ import type { LabHost } from '../outside/lab-host.js';
  */
 export interface LabMechanism {
   column: Column;
+  /**
+   * The kernel of a host that is its alone, made of the Debian's own one; where not given it shares the host of the others.
+   *
+   * @throws Error where it cannot be made here
+   */
+  kernel?(kernel: Kernel, userland: string): Promise<Kernel>;
   /** What the policy rule allows; empty: the rule is off. */
   mitigations: readonly MechanismName[];
   /** Puts what it needs on the host, where that alone acts on no domain; long before it is used, since it has to be noticed. */
   install?(host: LabHost): Promise<void>;
   /** Why this host does not have it; undefined where it has. */
   missing?(host: LabHost): Promise<string | undefined>;
+  /**
+   * What the service says of it once guests have tried what it closes.
+   *
+   * @throws Error where that is not what was seen
+   */
+  afterwards?(host: LabHost): Promise<string>;
 }

@@ -162,10 +162,7 @@ export class LabHost {
     const asked = this.agent.run(['virsh', '--quiet', '--connect', DIRECT, 'domcapabilities'], {
       timeout: 300,
     });
-    if (this.options.policies) {
-      const ready = ['curl', '-fsS', '--unix-socket', '/run/vfio-warden/api.sock', 'http://localhost/readyz'];
-      await this.#until('vfio-warden', ready);
-    }
+    if (this.options.policies) await this.#untilServiceReady();
     await asked;
     await this.#keepCapabilities();
   }
@@ -192,6 +189,44 @@ export class LabHost {
     await this.agent.exec(['mkdir', '-p', '/run/vfio-warden']);
     const node = `/machine${process.execPath}`;
     await this.agent.spawn([node, `${this.project}/dist/main.js`], '/var/log/vfio-warden.log');
+  }
+
+  /** The same, for a host whose libvirt runs: returns when the service is ready. */
+  async restartService(): Promise<void> {
+    await this.startService();
+    await this.#untilServiceReady();
+  }
+
+  async #untilServiceReady(): Promise<void> {
+    const ready = ['curl', '-fsS', '--unix-socket', '/run/vfio-warden/api.sock', 'http://localhost/readyz'];
+    await this.#until('vfio-warden', ready);
+  }
+
+  /** As the kernel does it to a process that is out of luck. */
+  async killService(): Promise<void> {
+    await this.agent.run(['pkill', '-9', '-f', `${this.project}/dist/main.js`]);
+  }
+
+  /** Ends what runs on the host beside its kernel and the agent, as far as it matters to VMs, and the guard with it. */
+  async stopUserSpace(): Promise<void> {
+    await this.killService();
+    await this.agent.exec(['pkill', '-x', 'libvirtd']);
+    await this.agent.run([
+      'sh',
+      '-c',
+      'while pgrep -x libvirtd; do sleep 0.2; done; warden-guard detach --force',
+    ]);
+    // What a boot does not find again.
+    await this.agent.run(['sh', '-c', 'rm -rf /run/libvirt/* /run/vfio-warden/*']);
+  }
+
+  /** The service, then libvirt, which starts the domains that are to start by themselves. */
+  async startUserSpace(): Promise<void> {
+    await this.startService();
+    await this.#until('the hook', ['test', '-S', '/run/vfio-warden/hook.sock']);
+    await this.agent.run(['libvirtd', '-d'], { timeout: 300 });
+    await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
+    await this.#untilServiceReady();
   }
 
   async #until(what: string, command: readonly string[]): Promise<void> {

@@ -2,16 +2,19 @@ import type { DeviceFacts } from '../exposures/exposure.js';
 import type { LabMechanism } from '../mechanisms/lab-mechanism.js';
 import { findDevices } from './device-facts.js';
 import { LabHost, type LabHostOptions } from './lab-host.js';
-import { labPolicy } from './lab-policy.js';
+import { labPolicy, policyOfOne } from './lab-policy.js';
 
 interface Found {
   host: LabHost;
   devices: readonly DeviceFacts[];
 }
 
-/** The hosts of one run: one with vfio-warden for all cases, and a bare one for whoever wants to see it fall. */
+/**
+ * The hosts of one run: one with vfio-warden for all cases, one of the same kind for each mechanism that needs a host of its
+ * own, and a bare one for whoever wants to see it fall.
+ */
 export class LabHosts {
-  #guarded: Found | undefined;
+  readonly #guarded = new Map<LabMechanism | undefined, Found>();
   /** Versions of the last host that came up. */
   versions: Record<string, string> = {};
 
@@ -20,21 +23,30 @@ export class LabHosts {
     private readonly say: (text: string) => void,
   ) {}
 
-  readonly guarded = async (): Promise<Found> => {
-    if (this.#guarded?.host.machine.running) return this.#guarded;
-    await this.#guarded?.host.off();
-    this.#guarded = await this.#boot({ policies: [labPolicy(this.options.mechanisms)] });
-    return this.#guarded;
+  /** @param mechanism that it is asked for; without one, or for one that shares it, the host of all */
+  readonly guarded = async (mechanism?: LabMechanism): Promise<Found> => {
+    const owner = mechanism?.kernel && mechanism;
+    const known = this.#guarded.get(owner);
+    if (known?.host.machine.running) return known;
+    await known?.host.off();
+    const { mechanisms, kernel, userland } = this.options;
+    const found = await this.#boot(
+      owner
+        ? { policies: [policyOfOne(owner)], kernel: await owner.kernel!(kernel, userland) }
+        : { policies: [labPolicy(mechanisms.filter((each) => !each.kernel))] },
+    );
+    this.#guarded.set(owner, found);
+    return found;
   };
 
   /** Beside the one with vfio-warden, which idles meanwhile. */
   readonly bare = async (): Promise<Found> => this.#boot({});
 
   async off(): Promise<void> {
-    await this.#guarded?.host.off();
+    for (const { host } of this.#guarded.values()) await host.off();
   }
 
-  async #boot(more: Pick<LabHostOptions, 'policies'>): Promise<Found> {
+  async #boot(more: Pick<LabHostOptions, 'policies'> & Partial<LabHostOptions>): Promise<Found> {
     this.say(more.policies ? 'booting a host with vfio-warden' : 'booting a bare host');
     const host = await LabHost.boot({ ...this.options, ...more });
     this.say('the host is up');

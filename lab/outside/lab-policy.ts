@@ -29,6 +29,8 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ),
         ruleFor('lab-depth-bus', ['conventional-bus']),
         ruleFor('lab-depth-guard', ['kernel-guard']),
+        ruleFor('lab-guard-all', ['kernel-guard']),
+        ruleFor('lab-guard-standard', ['kernel-guard'], CLOSED_BY_STANDARD),
         // Whatever the host has, the least disruptive first.
         ruleFor(
           'lab-*',
@@ -36,6 +38,17 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ),
       ],
     },
+  };
+}
+
+/** A policy of one rule, for a mechanism that cannot tell domains apart: every exposure closed, in every domain. */
+export function policyOfOne({ column, mitigations }: LabMechanism): Record<string, unknown> {
+  const { match: _, ...rule } = ruleFor(column, mitigations);
+  return {
+    apiVersion: 'vfio-warden.dev/v1',
+    kind: 'Policy',
+    metadata: { name: 'lab' },
+    spec: { rules: [rule] },
   };
 }
 

@@ -19,6 +19,8 @@ export interface Kernel {
   hostInitramfs: string;
   /** Initramfs of the guest in it. */
   guestInitramfs: string;
+  /** Arguments of the host's kernel, besides or in the place of those that every host has. */
+  arguments?: readonly string[];
 }
 
 /** What the host's initramfs needs to mount its userland. */
