@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 
-/** `MB` is 1,000,000 bytes. */
-export type Unit = 'ms' | 'ratio' | 'MB';
+/** `MB` is 1,000,000 bytes; `instructions` are those of an emulated processor, as QEMU counts them. */
+export type Unit = 'ms' | 'ratio' | 'MB' | 'instructions';
 
 export interface Figures {
   median: number;
@@ -10,7 +10,8 @@ export interface Figures {
 
 /** Prints one figure; README.md beside this file says how to read it. */
 export function print(name: string, value: number, unit: Unit, baseline = '-'): void {
-  console.log(`${name} ${value.toPrecision(3)} ${unit} ${baseline}`);
+  const digits = unit === 'instructions' ? value.toFixed(0) : value.toPrecision(3);
+  console.log(`${name} ${digits} ${unit} ${baseline}`);
 }
 
 /** Prints something that is no figure. */
