@@ -224,9 +224,20 @@ export class LabHost {
   async startUserSpace(): Promise<void> {
     await this.startService();
     await this.#until('the hook', ['test', '-S', '/run/vfio-warden/hook.sock']);
+    await this.restartLibvirt();
+    await this.#untilServiceReady();
+  }
+
+  /** libvirt as after a boot: it starts the domains that are to start by themselves. */
+  async restartLibvirt(): Promise<void> {
+    await this.agent.exec(['pkill', '-x', 'libvirtd']);
+    await this.agent.run([
+      'sh',
+      '-c',
+      'while pgrep -x libvirtd; do sleep 0.2; done; rm -rf /run/libvirt/qemu',
+    ]);
     await this.agent.run(['libvirtd', '-d'], { timeout: 300 });
     await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
-    await this.#untilServiceReady();
   }
 
   async #until(what: string, command: readonly string[]): Promise<void> {

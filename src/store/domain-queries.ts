@@ -31,6 +31,8 @@ export async function findDomain(
         ...(uuid === undefined ? [] : [eb('uuid', '=', uuid)]),
       ]),
     )
+    // One that is gone keeps its record, and its name may have been given to another one since.
+    .orderBy('present', 'desc')
     .orderBy('uuid')
     .limit(MAX_NAMESAKES)
     .execute();

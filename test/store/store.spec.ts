@@ -266,6 +266,16 @@ describe.each([
       expect(await store.domain('node-3', 'web')).toBeUndefined();
     });
 
+    it('takes the one that is there where its name belonged to one that is gone', async () => {
+      await store.write([
+        domainEntry(1, { name: 'web', active: false, persistent: false }),
+        domainEntry(2, { name: 'web' }),
+        domainEntry(3, { name: 'web', active: false, persistent: false }),
+      ]);
+      expect((await store.domain(HOST, 'web'))?.uuid).toBe(uuid(2));
+      expect((await store.domain(HOST, uuid(3)))?.uuid).toBe(uuid(3));
+    });
+
     it('takes the libvirt name before an instance name, and asks back where an instance name is not clear', async () => {
       await store.write([
         domainEntry(1, { name: 'web' }),
