@@ -217,7 +217,7 @@ export class LabHost {
       'while pgrep -x libvirtd; do sleep 0.2; done; warden-guard detach --force',
     ]);
     // What a boot does not find again.
-    await this.agent.run(['sh', '-c', 'rm -rf /run/libvirt/* /run/vfio-warden/*']);
+    await this.agent.run(['sh', '-c', 'rm -rf /run/libvirt/qemu /run/libvirt/libvirt-* /run/vfio-warden/*']);
   }
 
   /** The service, then libvirt, which starts the domains that are to start by themselves. */
