@@ -1,13 +1,37 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compiledService } from '../end-to-end/compiled-service.js';
 import { GitRemote, policyText } from './git-remote.js';
 import { PolicyNodeStand } from './node.js';
 
 const CAPACITY = '4m';
+
+/** The child of this process that reads a revision, once it has become node. */
+function readingProcess(): { pid: number } | undefined {
+  const children = readdirSync('/proc/self/task').flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' ').map(Number),
+  );
+  const pid = children.find((child) => {
+    if (child === 0) return false;
+    try {
+      return /^\S*node\0.*policy-worker\.js/.test(readFileSync(`/proc/${child}/cmdline`, 'utf8'));
+    } catch {
+      return false;
+    }
+  });
+  return pid === undefined ? undefined : { pid };
+}
 
 describe('a node', { timeout: 90_000 }, () => {
   let remote: GitRemote;
@@ -51,6 +75,20 @@ describe('a node', { timeout: 90_000 }, () => {
       result: 'refused',
       reason: 'disk',
     });
+  });
+
+  it('whose kernel ends the reading for want of memory says so, keeps nothing of it, and reads again later', async () => {
+    remote.commit('one');
+    await node.activation.sync();
+    remote.write('policy.yaml', policyText('off'));
+    remote.commit('two');
+    const outcome = node.activation.sync();
+    const { pid } = await vi.waitUntil(() => readingProcess(), { timeout: 30_000, interval: 5 });
+    process.kill(pid, 'SIGKILL');
+    expect(await outcome).toMatchObject({ result: 'refused', reason: 'too-large' });
+    expect(node.decide().verdict).toBe('observed');
+    expect(readdirSync(join(disk, 'policy/revisions')).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect(await node.activation.sync()).toMatchObject({ result: 'activated' });
   });
 
   it('whose clock jumps decides by what holds at the time, forward and back', async () => {

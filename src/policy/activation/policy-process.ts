@@ -98,8 +98,8 @@ export class PolicyProcess {
         });
         child.on('error', reject);
         child.on('close', (code, signal) => {
-          // V8 aborts where its heap may not grow any more.
-          if (signal === 'SIGABRT') {
+          // V8 aborts where its heap may not grow any more, and the kernel kills whom its memory is short for.
+          if (signal === 'SIGABRT' || signal === 'SIGKILL') {
             reject(new SourceRefusal('too-large', 'reading the revision takes too much memory'));
           } else
             reject(new Error(`the process that reads revisions ended (${signal ?? code}): ${said.trim()}`));
