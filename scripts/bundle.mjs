@@ -6,7 +6,12 @@ import { build } from 'esbuild';
 
 const [compiled, out] = process.argv.slice(2).map((path) => resolve(path));
 /** What a process or a thread starts with. */
-const PROGRAMS = ['main.js', 'cli/wardenctl.js', 'policy/activation/policy-worker.js'];
+const PROGRAMS = [
+  'main.js',
+  'cli/wardenctl.js',
+  'policy/activation/policy-worker.js',
+  'store/sqlite-checkpoint-worker.js',
+];
 /** Native, or with files beside their code. */
 const IN_NODE_MODULES = ['better-sqlite3', 'swagger-ui-dist'];
 /** What dependencies would use if it were there, and this project does without. */
@@ -22,6 +27,8 @@ const ABSENT = [
   ...['@nestjs/sequelize', '@nestjs/typeorm', '@nestjs/websockets', 'mongoose', 'pg-cloudflare', 'pg-native'],
   ...['sequelize', 'typeorm'],
 ];
+/** Half a megabyte about telephone numbers, for a decorator that nothing here uses. */
+const UNUSED = { name: 'unused', setup: leaveOut };
 /** CommonJS modules among the dependencies expect these; the names of helpers must not be anybody's. */
 const COMMON_JS = `import { createRequire as bundle$createRequire } from 'node:module';
 import { dirname as bundle$dirname } from 'node:path';
@@ -29,6 +36,10 @@ import { fileURLToPath as bundle$fileURLToPath } from 'node:url';
 const require = bundle$createRequire(import.meta.url);
 const __filename = bundle$fileURLToPath(import.meta.url);
 const __dirname = bundle$dirname(__filename);`;
+
+function leaveOut(bundle) {
+  bundle.onLoad({ filter: /\/node_modules\/libphonenumber-js\/max\// }, () => ({ contents: '' }));
+}
 
 await build({
   entryPoints: PROGRAMS.map((program) => join(compiled, program)),
@@ -44,6 +55,7 @@ await build({
   keepNames: true,
   sourcemap: 'linked',
   external: [...IN_NODE_MODULES, ...ABSENT],
+  plugins: [UNUSED],
   banner: { js: COMMON_JS },
   logLevel: 'warning',
 });

@@ -6,6 +6,14 @@ import type { Settings } from '../config/settings.js';
 import { STOP_MS, type Part } from './lifecycle.js';
 import { NestLogger } from './nest-logger.js';
 
+/** Nest takes longer to load than all else together: it may begin while something else is waited for. */
+export function loadApi() {
+  const modules = Promise.all([import('../create-app.js'), import('../api/listen.js')]);
+  // Nobody awaits it where the start fails before.
+  modules.catch(() => undefined);
+  return modules;
+}
+
 /** The REST API; stopping waits for the requests in flight. */
 export class ApiPart implements Part {
   readonly name = 'api';
@@ -14,16 +22,13 @@ export class ApiPart implements Part {
 
   constructor(
     private readonly parts: AppParts,
+    private readonly modules: ReturnType<typeof loadApi>,
     private readonly settings: Settings,
     private readonly logger: Logger,
   ) {}
 
   async start(): Promise<void> {
-    // Nest takes longer to load than all else together, and no VM waits for it.
-    const [{ createApp }, { listen }] = await Promise.all([
-      import('../create-app.js'),
-      import('../api/listen.js'),
-    ]);
+    const [{ createApp }, { listen }] = await this.modules;
     const { tokensFile } = this.settings;
     if (tokensFile !== undefined) {
       this.tokens = await TokensFile.open(tokensFile, ({ message }) => this.logger.error(message));

@@ -13,7 +13,7 @@ import { loadHost } from '../decision/load-basis.js';
 import { probeHost } from '../host/probe-host.js';
 import { LocatedError } from '../located-error.js';
 import { PolicyActivation } from '../policy/activation/policy-activation.js';
-import { PolicyProcess } from '../policy/activation/policy-process.js';
+import type { PolicyProcess } from '../policy/activation/policy-process.js';
 import { RevisionStore } from '../policy/activation/revision-store.js';
 import { compileDirectory } from '../policy/bundle/compile-bundle.js';
 import { SourceRefusal } from '../policy/sources/source-refusal.js';
@@ -33,7 +33,7 @@ import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
 import { ToldStarts } from '../libvirt/told-starts.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
-import { ApiPart } from './api-part.js';
+import { ApiPart, loadApi } from './api-part.js';
 import { guardComponent, hookComponent, storeComponent, switchComponent } from './components.js';
 import { HostRefresh } from './host-refresh.js';
 import { InventoryRefresh } from './inventory-refresh.js';
@@ -60,13 +60,17 @@ export interface Service {
  *
  * @throws LocatedError for what is wrong with the files that it reads
  */
-export async function compose(settings: Settings, logger: Logger): Promise<Service> {
+export async function compose(
+  settings: Settings,
+  policyProcess: PolicyProcess,
+  logger: Logger,
+): Promise<Service> {
   const { hostName, hookFailure, incoming, proxySocket, stateDirectory } = settings;
   await makeState(stateDirectory, logger);
   const clock = () => new Date();
   const activation: PolicyActivation = new PolicyActivation({
     origin: await originOf(settings),
-    reader: new PolicyProcess(join(PACKAGE_ROOT, 'dist/policy/activation/policy-worker.js')),
+    reader: policyProcess,
     store: new RevisionStore(policyDirectory(settings)),
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => {
@@ -85,6 +89,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
     },
     clock,
   });
+  const apiModules = loadApi();
   const [policies, hostBasis, names, version] = await Promise.all([
     firstPolicies(settings, activation, logger),
     loadHost(settings),
@@ -300,7 +305,7 @@ export async function compose(settings: Settings, logger: Logger): Promise<Servi
       new HookEndpoint(counted(hook, metrics), settings.hookSocket),
       proxy,
       policyPart,
-      new ApiPart(api, settings, logger),
+      new ApiPart(api, apiModules, settings, logger),
       new WarmUp(() => decisions.basis),
     ],
     reload: async () => {

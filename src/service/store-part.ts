@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Settings } from '../config/settings.js';
+import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
 import { DecisionJournal } from '../store/decision-journal.js';
 import { ReopeningStore } from '../store/reopening-store.js';
 import type { Store } from '../store/store.js';
@@ -22,10 +22,16 @@ export class StorePart implements Part {
   ) {
     const { databaseUrl, stateDirectory, hostName: host } = settings;
     const sqliteFile = join(stateDirectory, 'decisions.sqlite');
+    const checkpointProgram = join(PACKAGE_ROOT, 'dist/store/sqlite-checkpoint-worker.js');
     this.store = new ReopeningStore(async () => {
       // A database's driver is no small thing to load, and the first decision does not wait for it.
       const { openStore } = await import('../store/open-store.js');
-      return openStore({ sqliteFile, host, ...(databaseUrl !== undefined && { databaseUrl }) });
+      return openStore({
+        sqliteFile,
+        checkpointProgram,
+        host,
+        ...(databaseUrl !== undefined && { databaseUrl }),
+      });
     });
     this.journal = new DecisionJournal(this.store, { host });
   }

@@ -11,6 +11,8 @@ export interface StoreLocation {
   /** `postgres://...`; without it the file is used. */
   databaseUrl?: string;
   sqliteFile: string;
+  /** As of `openSqlite`. */
+  checkpointProgram?: string;
   /** Name of this node, for the event that a lost database leaves. */
   host: string;
 }
@@ -39,9 +41,9 @@ export async function openStore(location: StoreLocation): Promise<Store> {
   }
 }
 
-async function openFile({ sqliteFile, host }: StoreLocation): Promise<Store> {
+async function openFile({ sqliteFile, checkpointProgram, host }: StoreLocation): Promise<Store> {
   const { database, isNew } = await whileBusy(async () => {
-    const database = openSqlite(sqliteFile);
+    const database = openSqlite(sqliteFile, checkpointProgram);
     return { database, isNew: await migrateOrClose(database) };
   });
   const store = new KyselyStore(database);

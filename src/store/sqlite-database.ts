@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database, Schema } from './schema.js';
 import { setAside } from './set-aside.js';
+import { SqliteCheckpoints } from './sqlite-checkpoints.js';
 
 /** The file is no sound database; unless the message says otherwise it has been moved, and the next open begins a new one. */
 export class CorruptDatabaseError extends Error {
@@ -13,15 +14,19 @@ export class CorruptDatabaseError extends Error {
 /** How much of a write-ahead log is kept on disk once it has been copied into the database. */
 const KEPT_LOG_BYTES = 16 * 2 ** 20;
 const PAGE_CACHE_KIB = 4096;
+/** SQLite's own default. */
+const AUTO_CHECKPOINT_PAGES = 1000;
 
 /**
  * Opens a file, or begins one that only its owner may read. Nothing waits for a lock: the event loop would stand still,
  * so a locked database rejects at once, and callers ask again.
+ *
+ * @param checkpointProgram as of `SqliteCheckpoints`; without it each thousandth page's writer waits for the disk
  */
-export function openSqlite(file: string): Database {
+export function openSqlite(file: string, checkpointProgram?: string): Database {
   mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
   closeSync(openSync(file, 'a', 0o600));
-  const database = new GuardedSqlite(file);
+  const database = new GuardedSqlite(file, checkpointProgram);
   return {
     kind: 'sqlite',
     place: file,
@@ -41,9 +46,13 @@ function isCorruption(error: unknown): boolean {
 /** A connection that, when it finds its file corrupted, closes it and moves it aside. */
 class GuardedSqlite implements SqliteDatabase {
   readonly #connection: SqliteConnection.Database;
+  readonly #checkpoints: SqliteCheckpoints | undefined;
   #corruption: CorruptDatabaseError | undefined;
 
-  constructor(private readonly file: string) {
+  constructor(
+    private readonly file: string,
+    checkpointProgram: string | undefined,
+  ) {
     this.#connection = new SqliteConnection(file, { timeout: 0 });
     try {
       this.#guarded(() => {
@@ -52,11 +61,17 @@ class GuardedSqlite implements SqliteDatabase {
         this.#connection.pragma('foreign_keys = ON');
         this.#connection.pragma(`journal_size_limit = ${KEPT_LOG_BYTES}`);
         this.#connection.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
+        if (checkpointProgram !== undefined) this.#connection.pragma('wal_autocheckpoint = 0');
       });
     } catch (error) {
       this.close();
       throw error;
     }
+    if (checkpointProgram === undefined) return;
+    this.#checkpoints = new SqliteCheckpoints(file, checkpointProgram, {
+      behind: () => this.#pragma('wal_checkpoint(PASSIVE)'),
+      failed: () => this.#pragma(`wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES}`),
+    });
   }
 
   prepare(sql: string): SqliteStatement {
@@ -67,14 +82,35 @@ class GuardedSqlite implements SqliteDatabase {
       return {
         reader: statement.reader,
         all: (parameters) => this.#guarded(() => statement.all(...parameters)),
-        run: (parameters) => this.#guarded(() => statement.run(...parameters)),
+        run: (parameters) => this.#run(sql, statement, parameters),
         iterate: (parameters) => statement.iterate(...parameters),
       };
     });
   }
 
   close(): void {
+    this.#checkpoints?.close();
     this.#connection.close();
+  }
+
+  #run(
+    sql: string,
+    statement: SqliteConnection.Statement<unknown[]>,
+    parameters: readonly unknown[],
+  ): SqliteConnection.RunResult {
+    const result = this.#guarded(() => statement.run(...parameters));
+    this.#checkpoints?.wrote(parameters, result.changes);
+    if (sql === 'commit') this.#checkpoints?.committed();
+    return result;
+  }
+
+  /** What fails here fails again where something is written, and is told there. */
+  #pragma(source: string): void {
+    try {
+      if (this.#connection.open) this.#connection.pragma(source);
+    } catch {
+      // See above.
+    }
   }
 
   #guarded<T>(work: () => T): T {
@@ -84,7 +120,7 @@ class GuardedSqlite implements SqliteDatabase {
     } catch (error) {
       if (!isCorruption(error)) throw error;
       // Closed first: closing removes the write-ahead log by its name, which a new database will have.
-      this.#connection.close();
+      this.close();
       this.#corruption = corruptionOf(this.file, error);
       throw this.#corruption;
     }

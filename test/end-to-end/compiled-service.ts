@@ -22,6 +22,9 @@ const CACHE = join(REPOSITORY, 'node_modules/.cache/vfio-warden');
 /** Of the package that `compiledService` makes: the program that reads policies. */
 export const POLICY_WORKER = 'dist/policy/activation/policy-worker.js';
 
+/** The program of the thread that copies the database's log. */
+export const CHECKPOINT_WORKER = 'dist/store/sqlite-checkpoint-worker.js';
+
 /** What the result depends on beside the sources. */
 const CONFIGURATION = [
   'package.json',

@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { setImmediate as pause } from 'node:timers/promises';
 import { PackAssembler } from '../../risk/pack-pieces.js';
 import { RiskDatabase } from '../../risk/risk-database.js';
@@ -8,19 +8,10 @@ import { SourceRefusal } from '../sources/source-refusal.js';
 import type { CaseResult } from '../testing/test-runner.js';
 import type { PolicyAnswer, PolicyJob } from './policy-job.js';
 import type { RevisionRecord } from './revision-store.js';
+import { BEHIND_DECISIONS, startWorker } from './start-worker.js';
 
 /** Milliseconds for reading, checking and testing a hundred thousand entries on a busy host. */
 const TIMEOUT_MS = 10 * 60_000;
-/** Megabytes of the process's heap: a document that needs more is refused, and nothing else suffers. */
-const MAX_HEAP_MB = 512;
-/** It is over in seconds, and the host's memory is the guests': collected early rather than kept. */
-const NODE_FLAGS = [
-  `--max-old-space-size=${MAX_HEAP_MB}`,
-  '--max-semi-space-size=4',
-  '--heap-growing-percent=15',
-];
-/** Added to `nice`, from its first instruction on, so that all its threads have it: decisions come first. */
-const NICER = 10;
 /** Of what it says before it ends by itself. */
 const MAX_STDERR = 4096;
 
@@ -39,8 +30,14 @@ export interface ReadyRevision {
  * address space with decisions, and leave its memory behind.
  */
 export class PolicyProcess {
-  /** @param program the compiled `policy-worker.ts` */
-  constructor(private readonly program: string) {}
+  /**
+   * @param program the compiled `policy-worker.ts`
+   * @param ahead a process that was started with it already, and waits
+   */
+  constructor(
+    private readonly program: string,
+    private ahead?: ChildProcess,
+  ) {}
 
   /**
    * @param signal ends it where nobody wants the answer any more
@@ -73,7 +70,7 @@ export class PolicyProcess {
     signal?: AbortSignal,
   ): Promise<PolicyAnswer & { kind: 'done' }> {
     signal?.throwIfAborted();
-    const child = this.start();
+    const child = this.worker();
     const gone = new Promise((resolve) => child.once('close', resolve).once('error', resolve));
     let timer: NodeJS.Timeout | undefined;
     let said = '';
@@ -114,12 +111,10 @@ export class PolicyProcess {
     }
   }
 
-  private start(): ChildProcess {
-    return fork(this.program, [], {
-      execPath: 'nice',
-      execArgv: ['-n', `${NICER}`, 'setpriv', '--pdeathsig', 'KILL', process.execPath, ...NODE_FLAGS],
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+  /** That which was started ahead, the first time. */
+  private worker(): ChildProcess {
+    const { ahead } = this;
+    this.ahead = undefined;
+    return ahead?.connected ? ahead : startWorker(this.program, BEHIND_DECISIONS);
   }
 }
