@@ -42,9 +42,18 @@ export class DecisionRecorder {
     return result;
   }
 
-  /** The decision without writing it down. @throws LocatedError where the document cannot be read */
-  evaluate(request: RecordedRequest): DecideResult {
-    return this.decisions.evaluate({ ...request, evaluatedAt: this.clock().toISOString() });
+  /**
+   * The decision without writing it down.
+   *
+   * @param at for decisions that are compared: time must not pass between them
+   * @throws LocatedError where the document cannot be read
+   */
+  evaluate(request: RecordedRequest, at: Date = this.clock()): DecideResult {
+    return this.decisions.evaluate({ ...request, evaluatedAt: at.toISOString() });
+  }
+
+  now(): Date {
+    return this.clock();
   }
 
   /** Writes a decision down, unless it is the last one about that domain once more; then it is that one. */

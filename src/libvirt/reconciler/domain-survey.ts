@@ -41,25 +41,29 @@ export class DomainSurvey {
   /** @throws Error where the domain is gone meanwhile, or libvirt is */
   async take(client: LibvirtClient, domain: DomainRef, presence: Presence): Promise<Survey> {
     const xml = await client.domainXml(domain, presence.active ? 0 : XML_INACTIVE | XML_SECURE);
-    const result = this.decide(domain, xml, presence);
-    const stale = presence.active ? this.staleness(domain, xml, result.decision) : undefined;
+    const at = this.parts.recorder.now();
+    const result = this.decide(domain, xml, presence, at);
+    const stale = presence.active ? this.staleness(domain, xml, result.decision, at) : undefined;
     const record = this.record(domain, xml, presence, result, stale);
     const survey: Survey = { record, decision: result.decision };
     if (!presence.active && result.xml !== xml) survey.redefinition = result.xml;
     return survey;
   }
 
-  private decide(domain: DomainRef, xml: string, { active }: Presence): DecideResult {
+  private decide(domain: DomainRef, xml: string, { active }: Presence, at: Date): DecideResult {
     const { recorder, registry, hostdevNetworks } = this.parts;
     const { state, ranRestricted } = registry.pastOf(domain.uuid, domain.name);
-    const result = recorder.evaluate({
-      xml,
-      domainState: active ? 'has-run' : state,
-      ranRestricted,
-      // What runs has its hardware: what could be had by another one is for the next start.
-      guestHardware: active ? 'fixed' : 'may-change',
-      hostdevNetworks: hostdevNetworks(),
-    });
+    const result = recorder.evaluate(
+      {
+        xml,
+        domainState: active ? 'has-run' : state,
+        ranRestricted,
+        // What runs has its hardware: what could be had by another one is for the next start.
+        guestHardware: active ? 'fixed' : 'may-change',
+        hostdevNetworks: hostdevNetworks(),
+      },
+      at,
+    );
     const known = registry.get(domain.uuid);
     const { decision } = result;
     const stands =
@@ -72,16 +76,19 @@ export class DomainSurvey {
   }
 
   /** What would bring a running domain to what policy asks for now; undefined where it has that. */
-  private staleness(domain: DomainRef, xml: string, running: Decision): string | undefined {
+  private staleness(domain: DomainRef, xml: string, running: Decision, at: Date): string | undefined {
     const { recorder, registry, hostdevNetworks } = this.parts;
     const { ranRestricted } = registry.pastOf(domain.uuid, domain.name);
     if (running.devices.length === 0) return undefined;
-    const next = recorder.evaluate({
-      xml,
-      domainState: 'has-run',
-      ranRestricted,
-      hostdevNetworks: hostdevNetworks(),
-    }).decision;
+    const next = recorder.evaluate(
+      {
+        xml,
+        domainState: 'has-run',
+        ranRestricted,
+        hostdevNetworks: hostdevNetworks(),
+      },
+      at,
+    ).decision;
     return whatBringsUpToDate(running, next, readDomain(xml));
   }
 
