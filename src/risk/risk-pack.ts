@@ -50,7 +50,7 @@ export class RiskPacker {
 
   pack(): RiskPack {
     const { ids, ends, hashes, owners } = this;
-    const order = Uint32Array.from(ids.keys()).sort((a, b) => (ids[a]! < ids[b]! ? -1 : 1));
+    const order = Uint32Array.from(ids.keys()).toSorted((a, b) => (ids[a]! < ids[b]! ? -1 : 1));
     const ranks = new Uint32Array(ids.length);
     const offsets = new Uint32Array(2 * ids.length);
     const digest = createHash('sha256').update('[');
@@ -63,7 +63,7 @@ export class RiskPacker {
     }
     const ruleOf = (posting: number) => owners[2 * posting + 1]!;
     const rankOf = (posting: number) => ranks[owners[2 * posting]!]!;
-    const found = Uint32Array.from(hashes.keys()).sort(
+    const found = Uint32Array.from(hashes.keys()).toSorted(
       (a, b) => hashes[a]! - hashes[b]! || rankOf(a) - rankOf(b) || ruleOf(a) - ruleOf(b),
     );
     const postings = new Uint32Array(2 * found.length);

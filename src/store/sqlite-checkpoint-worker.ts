@@ -24,7 +24,7 @@ function checkpoint(): void {
   }
   try {
     const [result] = connection.pragma('wal_checkpoint(PASSIVE)') as CheckpointResult[];
-    parentPort!.postMessage(result!);
+    parentPort!.postMessage(result!, []);
   } catch {
     // Locked, full or broken: whoever writes finds out by himself, and the next time may do.
   } finally {

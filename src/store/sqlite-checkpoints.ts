@@ -58,7 +58,7 @@ export class SqliteCheckpoints {
     this.unseen = 0;
     Atomics.store(this.busy, 0, 1);
     this.worker ??= this.start();
-    this.worker.postMessage('checkpoint');
+    this.worker.postMessage('checkpoint', []);
   }
 
   /**
