@@ -8,16 +8,11 @@ import { guardRulesOf } from '../decision/guard-rules.js';
 import { GuardArming } from '../guard/guard-arming.js';
 import { GuardWatch } from '../guard/guard-watch.js';
 import { GuardProgram } from '../host/guard/guard-program.js';
-import type { DecisionBasis } from '../decision/decision.service.js';
 import { loadHost } from '../decision/load-basis.js';
 import { probeHost } from '../host/probe-host.js';
-import { LocatedError } from '../located-error.js';
 import { PolicyActivation } from '../policy/activation/policy-activation.js';
 import type { PolicyProcess } from '../policy/activation/policy-process.js';
 import { RevisionStore } from '../policy/activation/revision-store.js';
-import { compileDirectory } from '../policy/bundle/compile-bundle.js';
-import { SourceRefusal } from '../policy/sources/source-refusal.js';
-import { RiskDatabase } from '../risk/risk-database.js';
 import { FileHostSwitch } from '../host/host-switch.js';
 import { AuditTrail } from '../host/vfio-parameters/audit-trail.js';
 import { VfioParameters } from '../host/vfio-parameters/vfio-parameters.js';
@@ -34,6 +29,7 @@ import { ToldStarts } from '../libvirt/told-starts.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart, loadApi } from './api-part.js';
+import { firstPolicies } from './first-policies.js';
 import { guardComponent, hookComponent, storeComponent, switchComponent } from './components.js';
 import { HostRefresh } from './host-refresh.js';
 import { InventoryRefresh } from './inventory-refresh.js';
@@ -322,36 +318,6 @@ export async function compose(
       await inventory.refresh();
     },
   };
-}
-
-/**
- * What is decided by at first: the last revision that was in force, or what the directory holds. Until a Git remote's first
- * revision is in force, the directory is what counts.
- *
- * @throws LocatedError where there is nothing to decide by
- */
-async function firstPolicies(
-  settings: Settings,
-  activation: PolicyActivation,
-  logger: Logger,
-): Promise<Pick<DecisionBasis, 'policy' | 'risks'>> {
-  const { revision, problems } = await activation.restore();
-  for (const problem of problems) logger.error(problem);
-  if (revision) {
-    const { record, policy, risks } = revision;
-    logger.info({ commit: record.commit }, `revision ${record.id.slice(0, 12)} is in force, as before`);
-    return { policy, risks };
-  }
-  if (settings.policyGit !== undefined) {
-    const { policy, risks } = await compileDirectory(settings.policies, settings.risks);
-    return { policy, risks: new RiskDatabase(risks) };
-  }
-  try {
-    return await activation.begin();
-  } catch (error) {
-    if (!(error instanceof SourceRefusal)) throw error;
-    throw new LocatedError(error.message, settings.policies, 'Mend it, and start again.');
-  }
 }
 
 /** Tells metrics what became of each call of the hook. */
