@@ -8,6 +8,7 @@ import { SourceRefusal } from '../sources/source-refusal.js';
 import type { CaseResult } from '../testing/test-runner.js';
 import type { PolicyAnswer, PolicyJob } from './policy-job.js';
 import type { RevisionRecord } from './revision-store.js';
+import { SharedParts } from './shared-parts.js';
 import { BEHIND_DECISIONS, startWorker } from './start-worker.js';
 
 /** Milliseconds for reading, checking and testing a hundred thousand entries on a busy host. */
@@ -46,9 +47,10 @@ export class PolicyProcess {
   async run(job: PolicyJob, signal?: AbortSignal): Promise<ReadyRevision> {
     const rules: PlacedRule[] = [];
     const risks = new PackAssembler();
+    const parts = new SharedParts();
     const take = (answer: PolicyAnswer & { kind: 'rules' | 'risks' }) => {
-      if (answer.kind === 'rules') rules.push(...(JSON.parse(answer.json) as PlacedRule[]));
-      else risks.add(answer.piece);
+      if (answer.kind === 'risks') risks.add(answer.piece);
+      else for (const rule of JSON.parse(answer.json) as PlacedRule[]) rules.push(parts.share(rule));
     };
     const done = await this.converse(job, take, signal);
     const { record, revision, exemptions, warnings, tests, failed } = done;
