@@ -35,12 +35,15 @@ export interface RuleSubject extends DeviceSubject {
 /** virt-launcher's own element (`api.KubeVirtMetadata`, namespace of pkg/virt-launcher/virtwrap/api/schema.go). */
 const KUBEVIRT_NAMESPACE = 'http://kubevirt.io';
 
-const factsOf = new WeakMap<DomainDocument, DomainFacts>();
+/**
+ * Of the document that was asked about last: each of its devices asks. A map with weak keys would keep every document alive
+ * until the whole heap is collected, and collections of its young part, which decisions wait for, would take ten times as long.
+ */
+let latest: { document: DomainDocument; facts: DomainFacts } | undefined;
 
-/** Read once of each document: each of its devices asks. */
+/** Read once of each document. */
 export function domainFacts(document: DomainDocument): DomainFacts {
-  const known = factsOf.get(document);
-  if (known) return known;
+  if (latest?.document === document) return latest.facts;
   const { projectId, projectName, flavor } = readNovaOwner(document.root);
   const metadata = childNamed(document.root, 'metadata');
   const facts: DomainFacts = {
@@ -53,7 +56,7 @@ export function domainFacts(document: DomainDocument): DomainFacts {
     flavor,
     metadata,
   };
-  factsOf.set(document, facts);
+  latest = { document, facts };
   return facts;
 }
 
