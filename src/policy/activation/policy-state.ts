@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RefusalReport } from './policy-status.js';
-import { syncDirectory, writeSynced } from './revision-store.js';
+import { writeAtomically } from '../../host/atomic-file.js';
 
 /** A revision that waits for a person, and why. */
 export interface HeldRevision {
@@ -66,17 +65,10 @@ export function settleState(state: PolicyState, current: string | undefined): Po
 
 /** Writes it so that a reader, and a host that loses power, finds the old or the new one. */
 export async function writePolicyState(directory: string, state: PolicyState): Promise<void> {
-  const draft = join(directory, `.state-${process.pid}-${randomBytes(4).toString('hex')}`);
   const kept = {
     ...state,
     signed: state.signed.slice(-MAX_KEPT),
     approved: state.approved.slice(-MAX_KEPT),
   };
-  try {
-    await writeSynced(draft, JSON.stringify(kept, null, 2));
-    await rename(draft, join(directory, FILE));
-    await syncDirectory(directory);
-  } finally {
-    await rm(draft, { force: true });
-  }
+  await writeAtomically(join(directory, FILE), JSON.stringify(kept, null, 2), 0o640);
 }

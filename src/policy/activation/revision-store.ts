@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { syncDirectory, writeAtomically } from '../../host/atomic-file.js';
 import { LocatedError } from '../../located-error.js';
 import { MAX_BUNDLE_BYTES, isDocument, type BundleReader } from '../bundle/bundle-files.js';
 import { DirectoryReader } from '../bundle/directory-reader.js';
@@ -173,11 +174,8 @@ export class RevisionStore {
     return join(this.revisions, basename(id));
   }
 
-  private async writeRecord(record: RevisionRecord): Promise<void> {
-    const path = join(this.pathOf(record.id), RECORD);
-    const draft = `${path}.${randomBytes(4).toString('hex')}`;
-    await writeSynced(draft, JSON.stringify(record, null, 2));
-    await rename(draft, path);
+  private writeRecord(record: RevisionRecord): Promise<void> {
+    return writeAtomically(join(this.pathOf(record.id), RECORD), JSON.stringify(record, null, 2), 0o640);
   }
 
   private async digestOf(record: RevisionRecord): Promise<string> {
@@ -197,7 +195,7 @@ export class RevisionStore {
 }
 
 /** Writes a file so that a host that loses power finds it whole once the directory that holds it has its name. */
-export async function writeSynced(path: string, content: Buffer | string): Promise<void> {
+async function writeSynced(path: string, content: Buffer | string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o750 });
   const file = await open(path, 'wx', 0o640);
   try {
@@ -205,14 +203,5 @@ export async function writeSynced(path: string, content: Buffer | string): Promi
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
