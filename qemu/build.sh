@@ -3,7 +3,8 @@
 #   build.sh VERSION            VERSION is 7.2 (bookworm), 10.0 (trixie) or 10.2 (sid)
 #   build.sh VERSION --stock    the same without the patches, to compare with
 #   build.sh VERSION --source   Debian's source package with the patches in it, for a build of the whole package
-# Prints the path of what it made. Sources and builds are kept in $QEMU_CACHE (/var/cache/vfio-warden/qemu).
+# Prints the path of what it made. Sources and builds are kept in $QEMU_CACHE (/var/cache/vfio-warden/qemu), and $QEMU_JOBS
+# compilers run at a time (as many as there are processors).
 # Runs on Debian 12 and later as root: it installs what the build needs.
 set -euo pipefail
 
@@ -114,7 +115,7 @@ build() { # DIRECTORY
 			tail -20 configure.log >&2
 			exit 1
 		}
-		nice -n 15 ninja qemu-system-x86_64 > ninja.log 2>&1 || {
+		nice -n 15 ninja ${QEMU_JOBS:+-j"$QEMU_JOBS"} qemu-system-x86_64 > ninja.log 2>&1 || {
 			grep -E 'error|FAILED' ninja.log | head -20 >&2
 			exit 1
 		}
