@@ -1,5 +1,5 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, Matches, ValidateBy } from 'class-validator';
+import { ArrayMaxSize, IsBoolean, Matches, ValidateBy } from 'class-validator';
 
 /** Bytes of a unix socket's path: `sun_path` has 108 with the final zero. */
 const MAX_SOCKET_PATH = 107;
@@ -36,6 +36,20 @@ export function IsLabelList(): PropertyDecorator {
     Matches(/^[^=\s]{1,128}=[^=\s]{0,128}$/, {
       each: true,
       message: '$property must be key=value, with commas between several',
+    }),
+  );
+}
+
+/** Absolute paths with commas between them; becomes a list. */
+export function IsPathList(): PropertyDecorator {
+  return together(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.split(',').map((path) => path.trim()) : value,
+    ),
+    ArrayMaxSize(16, { message: '$property must be 16 paths at most' }),
+    Matches(/^\/[^\0]{1,4095}$/, {
+      each: true,
+      message: '$property must be an absolute path, with commas between several',
     }),
   );
 }

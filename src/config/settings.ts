@@ -13,6 +13,7 @@ import {
   IsClosedSocketMode,
   IsGroupName,
   IsLabelList,
+  IsPathList,
   IsSocketPath,
   IsSwitch,
 } from './setting-constraints.js';
@@ -123,6 +124,14 @@ export class Settings {
   /** The emulator that libvirt starts. */
   @IsString()
   emulator = '/usr/bin/qemu-system-x86_64';
+
+  /**
+   * Other emulators that domains of this host name, as absolute paths with commas between them, 16 at most: each is asked what it
+   * can filter. What a domain names and is in neither setting is never run, and its domain gets no config filter.
+   */
+  @IsOptional()
+  @IsPathList()
+  otherEmulators?: readonly string[];
 
   /** The program of the kernel guard. Where it is not there, domains are protected without the guard. */
   @IsAbsolutePath()

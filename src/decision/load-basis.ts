@@ -39,10 +39,7 @@ export async function loadBasis(settings: Settings, given?: HostCapabilities): P
 export async function loadHost(
   settings: Settings,
 ): Promise<Pick<LoadedBasis, 'host' | 'inventory' | 'hostMode' | 'node' | 'inventoryProblems'>> {
-  const [host, { inventory, problems }] = await Promise.all([
-    probeHost({ emulator: settings.emulator, sysfs: settings.sysfs, wardenGuard: settings.wardenGuard }),
-    loadInventory(settings),
-  ]);
+  const [host, { inventory, problems }] = await Promise.all([probeHost(settings), loadInventory(settings)]);
   return {
     host,
     inventory,

@@ -10,6 +10,8 @@ import { probeQemu, type QemuFacts } from './probe-qemu.js';
 export interface ProbeOptions {
   /** Path of the emulator that libvirt starts. */
   emulator: string;
+  /** Paths of others that domains may name. What a domain names and is not here is never run. */
+  otherEmulators?: readonly string[];
   /** Where sysfs is mounted. */
   sysfs: string;
   /** Path of the preloaded config filter. */
@@ -20,22 +22,24 @@ export interface ProbeOptions {
 
 const NOT_LOOKED_FOR: Probe = { state: 'unknown', detail: 'the kernel guard was not looked for' };
 
+/** What keeps QEMU from loading a library, beside the library itself. */
+const CONFINEMENT = '/etc/apparmor.d/local/abstractions/libvirt-qemu';
+
+type EmulatorFacts = QemuFacts & { preload: Probe };
+
 /** Emulators are asked once for as long as they and the library are the same files. */
-const probes = new Map<string, ProbesByFile<QemuFacts & { preload: Probe }>>();
+const probes = new Map<string, ProbesByFile<EmulatorFacts>>();
+
+const answered = ({ property, preload }: EmulatorFacts) =>
+  property.state !== 'unknown' && preload.state !== 'unknown';
 
 /** Looks at what this host can enforce. Reads only; what cannot be found out is `unknown`. */
 export async function probeHost(options: ProbeOptions): Promise<HostCapabilities> {
-  const { emulator, sysfs, filterLibrary = FILTER_LIBRARY, wardenGuard } = options;
-  const key = `${sysfs} ${filterLibrary}`;
-  const byFile =
-    probes.get(key) ??
-    new ProbesByFile(async (path: string) => {
-      const preload = probePreload({ emulator: path, library: filterLibrary, sysfs });
-      return { ...(await probeQemu(path)), preload: await preload };
-    });
-  probes.set(key, byFile);
-  const [qemu, kernelParameters, kernelGuard] = await Promise.all([
-    byFile.of(emulator, [filterLibrary, '/etc/apparmor.d/local/abstractions/libvirt-qemu']),
+  const { emulator, otherEmulators = [], sysfs, filterLibrary = FILTER_LIBRARY, wardenGuard } = options;
+  const ask = emulatorProbes(sysfs, filterLibrary);
+  const [qemu, others, kernelParameters, kernelGuard] = await Promise.all([
+    ask(emulator),
+    Promise.all(otherEmulators.map(async (path) => [path, carriersOf(await ask(path))] as const)),
     probeKernelParameters(sysfs),
     wardenGuard === undefined ? NOT_LOOKED_FOR : probeGuard(new GuardProgram(wardenGuard)),
   ]);
@@ -48,7 +52,28 @@ export async function probeHost(options: ProbeOptions): Promise<HostCapabilities
       property,
       preload,
       emulator,
+      ...(others.length > 0 && { others: Object.fromEntries(others) }),
       ...(filterLibrary !== FILTER_LIBRARY && { library: filterLibrary }),
     },
   };
+}
+
+function emulatorProbes(sysfs: string, library: string): (path: string) => Promise<EmulatorFacts> {
+  const key = `${sysfs} ${library}`;
+  const known = probes.get(key);
+  const byFile =
+    known ??
+    new ProbesByFile<EmulatorFacts>(
+      async (path) => {
+        const preload = probePreload({ emulator: path, library, sysfs });
+        return { ...(await probeQemu(path)), preload: await preload };
+      },
+      { answered },
+    );
+  if (!known) probes.set(key, byFile);
+  return (path) => byFile.of(path, [library, CONFINEMENT]);
+}
+
+function carriersOf({ property, preload }: EmulatorFacts): { property: Probe; preload: Probe } {
+  return { property, preload };
 }

@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ProbesByFile } from './emulator-probes.js';
+import { probeHost } from './probe-host.js';
 import { probePreload } from './probe-preload.js';
 import { probeQemu } from './probe-qemu.js';
 
@@ -87,6 +97,24 @@ describe.skipIf(!existsSync(QEMU))('the preloaded filter on this host', () => {
     });
   });
 
+  it('is unknown where the emulator hangs, and what it has started does not hold up the host', async () => {
+    const pid = join(folder, 'pid');
+    const hangs = script('hangs', `trap '' TERM\nsleep 1000 &\necho $! > ${pid}\nwait`);
+    expect(await probePreload({ ...options, emulator: hangs, timeoutMs: 2_000 })).toMatchObject({
+      state: 'unknown',
+      detail: expect.stringContaining('does not answer within 2 s') as string,
+    });
+    const started = `/proc/${readFileSync(pid, 'utf8').trim()}/root`;
+    await vi.waitFor(() => expect(existsSync(started)).toBe(false));
+  });
+
+  it('is unknown where the emulator talks without end', async () => {
+    expect(await probePreload({ ...options, emulator: script('talks', 'exec yes') })).toMatchObject({
+      state: 'unknown',
+      detail: expect.stringContaining('says more than') as string,
+    });
+  });
+
   it('of another version is none', async () => {
     const other = script('other', 'echo "vfio-warden-filter: version 2 in place, mode=block rules=0" >&2');
     // The shell loads the real library first, and its line comes first.
@@ -106,9 +134,55 @@ describe('the property', () => {
     const half = script('half', 'echo "  x-config-filter=<str>"');
     expect((await probeQemu(half)).property).toMatchObject({ state: 'absent' });
   });
+
+  it('is unknown where the emulator hangs, is no program, or is not there', async () => {
+    const file = join(folder, 'text');
+    put(file, 'no program');
+    for (const emulator of [script('sleeps', 'sleep 1000'), file, join(folder, 'gone')]) {
+      expect((await probeQemu(emulator, 1_000)).property).toMatchObject({
+        state: 'unknown',
+        detail: expect.stringContaining(`${emulator} could not be asked`) as string,
+      });
+    }
+  });
+});
+
+describe('a host with several emulators', () => {
+  it('is asked about each, and one that dies takes nothing from the others', async () => {
+    const patched = script('second', 'echo "  x-config-filter=<str>"; echo "  x-config-filter-rules=<str>"');
+    const dies = script('third', 'kill -SEGV $$');
+    const { qemuConfigFilter } = await probeHost({
+      emulator: script('first', 'echo "QEMU emulator version 0"'),
+      otherEmulators: [patched, dies],
+      sysfs,
+      filterLibrary: join(folder, 'no-library.so'),
+    });
+
+    expect(qemuConfigFilter.property.state).toBe('absent');
+    expect(qemuConfigFilter.others).toMatchObject({
+      [patched]: { property: { state: 'ready' }, preload: { state: 'absent' } },
+      [dies]: { property: { state: 'unknown', detail: expect.stringContaining('SIGSEGV') as string } },
+    });
+  });
 });
 
 describe('probes by file', () => {
+  it('ask one that did not answer again after a while', async () => {
+    const file = join(tmpdir(), `emulator-${process.pid}`);
+    writeFileSync(file, 'one');
+    let minutes = 0;
+    const answers = ['no answer', 'no answer', 'yes', 'never asked for'];
+    const probes = new ProbesByFile(() => Promise.resolve(answers.shift()!), {
+      answered: (answer) => answer === 'yes',
+      clock: () => minutes * 60_000,
+    });
+    const told: string[] = [];
+    for (minutes = 0; minutes <= 40; minutes += 5) told.push(await probes.of(file));
+
+    expect(told.join(', ')).toBe('no answer, no answer, no answer, no answer, yes, yes, yes, yes, yes');
+    rmSync(file);
+  });
+
   it('ask again only when the file is another one', async () => {
     const file = join(tmpdir(), `emulator-${process.pid}`);
     writeFileSync(file, 'one');

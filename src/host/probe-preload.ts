@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { access, readFile } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { filterDigest } from '../mitigation/qemu-filter/filter-text.js';
+import { askProgram } from './ask-program.js';
 import type { Probe } from './host-capabilities.js';
-
-const run = promisify(execFile);
 
 /** As for other questions to the emulator. */
 const TIMEOUT_MS = 10_000;
@@ -23,6 +20,8 @@ export interface PreloadProbeOptions {
   sysfs: string;
   /** Where AppArmor's profiles are. */
   apparmor?: string;
+  /** Milliseconds that the emulator may take. */
+  timeoutMs?: number;
 }
 
 /**
@@ -30,7 +29,7 @@ export interface PreloadProbeOptions {
  * QEMU says when it opens a device.
  */
 export async function probePreload(options: PreloadProbeOptions): Promise<Probe> {
-  const { emulator, library, sysfs, apparmor = '/etc/apparmor.d' } = options;
+  const { library, sysfs, apparmor = '/etc/apparmor.d' } = options;
   const absent = (detail: string): Probe => ({ state: 'absent', detail });
   try {
     await access(library, constants.R_OK);
@@ -51,19 +50,15 @@ export async function probePreload(options: PreloadProbeOptions): Promise<Probe>
       );
     }
   }
-  return tryOut(emulator, library);
+  return tryOut(options);
 }
 
-async function tryOut(emulator: string, library: string): Promise<Probe> {
+async function tryOut({ emulator, library, timeoutMs }: PreloadProbeOptions): Promise<Probe> {
   const env = { ...process.env, LD_PRELOAD: library, VFIO_WARDEN_RULES: TRIAL, VFIO_WARDEN_FILTER: 'block' };
   let said: string;
   try {
-    const { stderr } = await run(emulator, ['-version'], {
-      env,
-      timeout: TIMEOUT_MS,
-      maxBuffer: MAX_OUTPUT_BYTES,
-    });
-    said = stderr;
+    const limits = { timeoutMs: timeoutMs ?? TIMEOUT_MS, maxBytes: MAX_OUTPUT_BYTES };
+    said = (await askProgram(emulator, ['-version'], { env, ...limits })).stderr;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
     return { state: 'unknown', detail: `${emulator} does not run with ${library}: ${reason}` };

@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { askProgram } from './ask-program.js';
 import type { Probe } from './host-capabilities.js';
 
-const run = promisify(execFile);
-
-/** QEMU answers `help` in some 50 ms; a binary that does not answer in this time is not asked again. */
+/** QEMU answers `help` in some 50 ms; of a binary that does not answer in this time nothing is known. */
 const TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
@@ -16,11 +13,9 @@ export interface QemuFacts {
 }
 
 /** Asks an emulator what it is and what it has. Nothing is started: each question is one `help` option. */
-export async function probeQemu(binary: string): Promise<QemuFacts> {
-  const ask = async (...args: string[]) => {
-    const { stdout } = await run(binary, args, { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES });
-    return stdout;
-  };
+export async function probeQemu(binary: string, timeoutMs = TIMEOUT_MS): Promise<QemuFacts> {
+  const limits = { timeoutMs, maxBytes: MAX_OUTPUT_BYTES };
+  const ask = async (...args: string[]) => (await askProgram(binary, args, limits)).stdout;
   try {
     const [version, machines, devices, vfioPci] = await Promise.all([
       ask('-version'),

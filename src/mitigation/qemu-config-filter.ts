@@ -35,7 +35,7 @@ function probesFor(
   if (other) return other;
   const unknown: Probe = {
     state: 'unknown',
-    detail: `the domain's emulator ${named.slice(0, 100)} was not probed`,
+    detail: `the domain's emulator ${named.slice(0, 100)} was not probed (setting otherEmulators)`,
   };
   return { property: unknown, preload: unknown };
 }

@@ -109,6 +109,29 @@ describe('a domain on a stock QEMU', () => {
   });
 });
 
+describe('a host with several emulators', () => {
+  const host = {
+    ...STOCK_HOST,
+    qemuConfigFilter: {
+      ...PRELOAD_HOST.qemuConfigFilter,
+      emulator: '/usr/bin/qemu-system-x86_64',
+      others: {
+        '/opt/patched/qemu': FILTER_HOST.qemuConfigFilter,
+        '/opt/static/qemu': STOCK_HOST.qemuConfigFilter,
+      },
+    },
+  };
+  const filterOf = (emulator: string) =>
+    decideAbout(domain(`${emulator}${hostdev(NVME)}`), { policy, host }).xml;
+
+  it('each domain gets what its own emulator takes', () => {
+    expect(filterOf('')).toContain('LD_PRELOAD');
+    expect(filterOf('<emulator>/usr/bin/qemu-system-x86_64</emulator>')).toContain('LD_PRELOAD');
+    expect(filterOf('<emulator>/opt/patched/qemu</emulator>')).toContain('vfio-pci.x-config-filter=block');
+    expect(filterOf('<emulator>/opt/static/qemu</emulator>')).not.toContain('commandline');
+  });
+});
+
 describe('where the filter is not offered', () => {
   it('an emulator that was not probed', () => {
     const host = {
