@@ -4,6 +4,7 @@ import type { LabHost } from '../outside/lab-host.js';
 import type { LabCase } from './lab-case.js';
 
 const PARAMETER = '/sys/module/vfio_pci_core/parameters/block_pci_unassigned_write';
+const READS = '/sys/module/vfio_pci_core/parameters/block_pci_unassigned_read';
 const OWN_FILE = '/etc/modprobe.d/vfio-warden.conf';
 /** The service looks every 5 seconds; an emulated processor takes its time. */
 const PUT_RIGHT_WITHIN_MS = 60_000;
@@ -29,6 +30,8 @@ export default [
         result[(await becomes(host, value)) ? 'seen' : 'failures'].push(`${what}: ${await valueOf(host)}`);
 
       await expect('to begin with', 'Y');
+      const reads = (await host.agent.exec(['cat', READS])).out.trim();
+      result[reads === 'Y' ? 'seen' : 'failures'].push(`reads, which its policy closes, too: ${reads}`);
       await host.agent.run(['sh', '-c', `echo N >${PARAMETER}`]);
       await expect('set to N by hand', 'Y');
       const reload = 'modprobe -r vfio_pci vfio_pci_core && modprobe vfio-pci';

@@ -15,6 +15,9 @@ export function circumstancesDomain(column: Column): string {
   return `lab-circumstances-${column}`;
 }
 
+/** The domain whose unassigned bytes are to be closed to reads, too. */
+export const READS_DOMAIN = 'lab-reads';
+
 /** A policy with a rule for each column: the domain of that name is to have every exposure closed by that mechanism. */
 export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, unknown> {
   return {
@@ -31,6 +34,7 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ruleFor('lab-depth-guard', ['kernel-guard']),
         ruleFor('lab-guard-all', ['kernel-guard']),
         ruleFor('lab-guard-standard', ['kernel-guard'], CLOSED_BY_STANDARD),
+        { ...ruleFor(READS_DOMAIN, ['kernel-guard'], CLOSED_BY_STANDARD), unassignedReads: 'block' },
         // Whatever the host has, the least disruptive first.
         ruleFor(
           'lab-*',
@@ -48,7 +52,7 @@ export function policyOfOne({ column, mitigations }: LabMechanism): Record<strin
     apiVersion: 'vfio-warden.dev/v1',
     kind: 'Policy',
     metadata: { name: 'lab' },
-    spec: { rules: [rule] },
+    spec: { rules: [{ ...rule, unassignedReads: 'block' }] },
   };
 }
 

@@ -59,6 +59,12 @@ export class PausedGuest {
     return Number((await this.#send(lines)).at(-1));
   }
 
+  /** @returns what the guest reads of config space */
+  async read(bdf: string, offset: number, size: 1 | 2 | 4): Promise<number> {
+    const read = offset < 0x100 ? readByPorts : readByEcam;
+    return Number((await this.#send(read(this.device(bdf), offset, size))).at(-1));
+  }
+
   /** Takes a device's BARs out of the guest's memory again, where a write has put them. */
   async closeBars(bdf: string): Promise<void> {
     const device = this.device(bdf);

@@ -63,6 +63,9 @@ export class ParametersView {
   })
   block?: string[];
 
+  @ApiPropertyOptional({ description: 'Whether they are closed to reads, too, `block_pci_unassigned_read`.' })
+  blockRead?: boolean;
+
   @ApiPropertyOptional({
     description: 'Ids of devices that must stay as they are, `uaccess_allow_ids`, and why.',
     type: 'array',

@@ -104,12 +104,16 @@ function explainDevice(device: DeviceDecision, decision: Decision, nameOf: NameF
   detail('considered', grouped(plan.rejected.map(({ mechanism, reason }) => [mechanism, reason])));
   detail(
     'stays open',
-    grouped(
-      plan.residual.map(({ exposure, parts, required, reason }) => [
+    grouped([
+      ...plan.residual.map(({ exposure, parts, required, reason }): [string, string] => [
         `${exposure}${partsOf(parts, exposure)}${required ? ' (REQUIRED by the rule)' : ''}`,
         reason,
       ]),
-    ),
+      ...(plan.openReads?.exposures ?? []).map((exposure): [string, string] => [
+        `${exposure} to reads (asked for by the rule)`,
+        plan.openReads!.reason,
+      ]),
+    ]),
   );
   detail(
     'price',
@@ -123,6 +127,7 @@ function describeMechanism({
   name,
   closes,
   byRule,
+  reads = [],
   exempt,
   proof,
 }: DeviceDecision['plan']['mechanisms'][number]): string {
@@ -130,7 +135,8 @@ function describeMechanism({
   const spared = exempt
     .map(({ from, to }) => ` but leaves 0x${from.toString(16)}-0x${to.toString(16)}`)
     .join('');
-  return `${name} closes ${closes.join(', ') || 'a part'}${spared}${rules} (${proof})`;
+  const also = reads.length > 0 ? `; to reads, too: ${reads.join(', ')}` : '';
+  return `${name} closes ${closes.join(', ') || 'a part'}${spared}${rules}${also} (${proof})`;
 }
 
 function whyLines(findings: readonly Finding[]): string[] {

@@ -40,6 +40,7 @@ export function guardRulesOf(
         layout: fn && layoutFor(fn),
         closes: planned?.closes ?? [],
         exempt: planned?.exempt ?? [],
+        unassignedReads: planned?.reads?.length ? 'block' : 'allow',
         mirrors: fn ? trappedMirrors(fn, risks) : [],
       });
       return {

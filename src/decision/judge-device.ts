@@ -62,6 +62,7 @@ export function judgeDevice(
       mirrors: assessment.mirrors,
       required: new Set([...asked].filter((exposure) => !spared.has(exposure))),
       allowed: mode === 'off' ? [] : (placedRule!.rule.mitigations ?? []),
+      closeReads: asked.size > 0 && placedRule!.rule.unassignedReads === 'block',
       changeRefused,
     },
   };

@@ -91,6 +91,23 @@ describe('the parameters that policy asks for on a host', () => {
     expect(wantedParameters({ ...basis(policy) }, '2026-11-26T09:00:00.000Z')?.block).toContain(NVME_ID);
   });
 
+  it('close reads, too, where every rule asks for that', () => {
+    const both = `{ name: all, ${ENFORCE}, unassignedReads: block }`;
+    expect(wanted({ policy: policyOf(both) })).toMatchObject({ blockRead: true });
+    const some = `{ name: nics, match: { devices: [{ class: "02" }] }, ${ENFORCE} }`;
+    expect(wanted({ policy: policyOf(some, both) })).toMatchObject({ blockRead: false });
+  });
+
+  it('leave reads open for a driver that reads', () => {
+    const risks = risksOf(
+      `id: reads-it, match: [{ vendor: "${NVME.vendor}", device: ["${NVME.device}"] }], exposures: [unassigned-legacy], ` +
+        'effect: compatibility, severity: info, confidence: confirmed, summary: its driver reads there, needs: [{ registers: [0x68-0x6b], access: [read], by: [guest] }]',
+    );
+    const policy = policyOf(`{ name: all, ${ENFORCE}, unassignedReads: block }`);
+    expect(wanted({ policy, risks })).toMatchObject({ blockRead: false });
+    expect(wanted({ policy, risks })!.block).toContain(NVME_ID);
+  });
+
   it.each(['off', 'observe'] as const)('are none while the switch of the host is at %s', (hostMode) => {
     expect(wanted({ policy: policyOf(`{ name: all, ${ENFORCE} }`), hostMode })).toBeUndefined();
   });

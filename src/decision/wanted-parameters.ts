@@ -1,6 +1,6 @@
 import type { WantedParameters } from '../host/vfio-parameters/parameter-plan.js';
 import { COVERAGE } from '../mitigation/coverage.js';
-import { needsWrites } from '../mitigation/device-plan.js';
+import { needsReadsAlone, needsWrites } from '../mitigation/device-plan.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import { policyInForce, type PolicyInForce } from '../policy/policy-in-force.js';
 import type { PlacedRule } from '../policy/policy-set.js';
@@ -23,35 +23,51 @@ const BRIDGE = '06';
 export function wantedParameters(basis: DecisionBasis, at: string): WantedParameters | undefined {
   if (basis.hostMode !== 'enforce') return undefined;
   const policy = policyInForce(basis.policy, basis.node ?? { name: '', labels: [] }, at);
-  const reasons = new Map<string, string | undefined>();
+  const judged = new Map<string, Judged>();
   for (const fn of basis.inventory.functions) {
     if (fn.class.startsWith(BRIDGE)) continue;
     const id = `${fn.vendor}:${fn.device}`;
-    const reason = whyOpen(fn, policy, basis);
-    // Functions of the same ids cannot be told apart by the list.
-    if (reason !== undefined || !reasons.has(id)) reasons.set(id, reasons.get(id) ?? reason);
+    // Functions of the same ids cannot be told apart by the list: one that must stay open keeps all of them open.
+    const known = judged.get(id);
+    if (known?.open !== undefined) continue;
+    const { open, blockRead } = judge(fn, policy, basis);
+    judged.set(id, { open, blockRead: blockRead && (known?.blockRead ?? true) });
   }
-  const ids = [...reasons].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const block = ids.filter(([, reason]) => reason === undefined).map(([id]) => id);
-  if (block.length === 0) return undefined;
-  return { block, allow: ids.flatMap(([id, reason]) => (reason === undefined ? [] : [{ id, reason }])) };
+  const ids = [...judged].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const closed = ids.filter(([, { open }]) => open === undefined);
+  if (closed.length === 0) return undefined;
+  return {
+    block: closed.map(([id]) => id),
+    blockRead: closed.every(([, { blockRead }]) => blockRead),
+    allow: ids.flatMap(([id, { open }]) => (open === undefined ? [] : [{ id, reason: open }])),
+  };
 }
 
-/** Why a function's unassigned bytes must stay open; undefined where they are to be closed. */
-function whyOpen(fn: PciFunction, policy: PolicyInForce, { risks }: DecisionBasis): string | undefined {
+interface Judged {
+  /** Why its unassigned bytes must stay open; undefined where they are to be closed. */
+  open: string | undefined;
+  /** Whether they are to be closed to reads, too. */
+  blockRead: boolean;
+}
+
+function judge(fn: PciFunction, policy: PolicyInForce, { risks }: DecisionBasis): Judged {
   const { findings, needs } = assessFunction(fn, risks);
   const knownBy = new Set(findings.flatMap(({ risk }) => (risk ? [risk.knownBy] : [])));
   const { rules, always, exemptions } = policy.mayConcern({ source: fn.bdf, function: fn, knownBy });
   const closes = (placed: PlacedRule) =>
     asksFor(placed, policy) ? [...requiredExposures(placed, { findings })].filter(closedByParameters) : [];
+  const stays = (open: string): Judged => ({ open, blockRead: false });
   const lenient = rules.find((placed) => closes(placed).length === 0);
-  if (lenient) return `rule ${lenient.rule.name} of policy ${lenient.policy} does not ask for them`;
-  if (!always) return 'no rule speaks of it in every domain';
+  if (lenient) return stays(`rule ${lenient.rule.name} of policy ${lenient.policy} does not ask for them`);
+  if (!always) return stays('no rule speaks of it in every domain');
   const need = needs.find(needsWrites);
-  if (need) return `${need.summary} (${need.entry})`;
+  if (need) return stays(`${need.summary} (${need.entry})`);
   const asked = new Set(rules.flatMap(closes));
   const exemption = exemptions.find(({ exposures }) => exposures?.some((each) => asked.has(each)) ?? true);
-  return exemption && `exempt by ${exemption.name} until ${exemption.expires}`;
+  if (exemption) return stays(`exempt by ${exemption.name} until ${exemption.expires}`);
+  const blockRead =
+    rules.every(({ rule }) => rule.unassignedReads === 'block') && !needs.some(needsReadsAlone);
+  return { open: undefined, blockRead };
 }
 
 function asksFor(placed: PlacedRule, policy: PolicyInForce): boolean {

@@ -5,9 +5,11 @@ import type { GuardRules } from '../host/guard/guard-program.js';
 import type { Bdf } from '../pci/bdf.js';
 import { GuardArming } from './guard-arming.js';
 
-const DECISION = { id: 'wd-1' } as Decision;
+const BDF = '0000:01:00.0' as Bdf;
+const decisionOf = (uuid: string) => ({ id: `wd-${uuid}`, domain: { uuid } }) as Decision;
+const DECISION = decisionOf('u1');
 const guarded = (rules: string, reliedUpon = true): GuardedFunction => ({
-  device: '0000:01:00.0' as Bdf,
+  device: BDF,
   mode: 'enforce',
   rules,
   reliedUpon,
@@ -16,6 +18,7 @@ const guarded = (rules: string, reliedUpon = true): GuardedFunction => ({
 
 function arming(devices: GuardedFunction[], ready = true) {
   const applied: GuardRules[][] = [];
+  const removed: string[] = [];
   let fault: Error | undefined;
   const sut = new GuardArming({
     program: {
@@ -23,12 +26,17 @@ function arming(devices: GuardedFunction[], ready = true) {
         if (fault) throw fault;
         applied.push([...rules]);
       },
+      remove: (gone) => {
+        if (fault) throw fault;
+        removed.push(...gone);
+      },
     },
     ready: () => ready,
     rulesOf: () => devices,
     onArmed: () => {},
+    onReleased: () => {},
   });
-  return { sut, applied, break: (error: Error) => (fault = error) };
+  return { sut, applied, removed, break: (error: Error) => (fault = error) };
 }
 
 describe('arming the kernel guard for a domain', () => {
@@ -71,5 +79,48 @@ describe('arming the kernel guard for a domain', () => {
     host.break(new Error('gone'));
     expect(host.sut.arm(DECISION)).toBeDefined();
     expect(host.sut.armRunning(DECISION)).toBeDefined();
+  });
+});
+
+describe('releasing functions that a domain gave up', () => {
+  const rules = [guarded('unassigned:w:block;cfg:44-47:w:block')];
+
+  it('removes their rules, and arms them anew at the next start', () => {
+    const { sut, applied, removed } = arming(rules);
+    sut.arm(DECISION);
+    expect(sut.release('U1', [BDF], sut.now)).toBeUndefined();
+    expect(removed).toEqual([BDF]);
+    sut.armRunning(DECISION);
+    expect(applied).toHaveLength(2);
+  });
+
+  it('leaves rules alone that the domain got for its next start while libvirt was asked about the last', () => {
+    const { sut, removed } = arming(rules);
+    sut.arm(DECISION);
+    const asked = sut.now;
+    sut.arm(DECISION);
+    sut.release('u1', [BDF], asked);
+    expect(removed).toEqual([]);
+  });
+
+  it("leaves rules alone that are another domain's by now", () => {
+    const { sut, removed } = arming(rules);
+    sut.arm(DECISION);
+    sut.arm(decisionOf('u2'));
+    sut.release('u1', [BDF], sut.now);
+    expect(removed).toEqual([]);
+  });
+
+  it('removes what a service before this one armed', () => {
+    const { sut, removed } = arming(rules);
+    sut.release('u1', [BDF], sut.now);
+    expect(removed).toEqual([BDF]);
+  });
+
+  it('says so where the guard keeps them', () => {
+    const host = arming(rules);
+    host.sut.arm(DECISION);
+    host.break(new Error('maps: no'));
+    expect(host.sut.release('u1', [BDF], host.sut.now)?.problem).toContain('still has its rules: maps: no');
   });
 });

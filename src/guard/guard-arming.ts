@@ -3,12 +3,14 @@ import type { GuardedFunction } from '../decision/guard-rules.js';
 import type { GuardProgram } from '../host/guard/guard-program.js';
 
 export interface GuardArmingParts {
-  program: Pick<GuardProgram, 'apply'>;
+  program: Pick<GuardProgram, 'apply' | 'remove'>;
   /** Whether the guard is attached and tested on this host. */
   ready: () => boolean;
   rulesOf: (decision: Decision) => GuardedFunction[];
   /** Called with what has its rules now. */
   onArmed: (decision: Decision, devices: readonly GuardedFunction[]) => void;
+  /** Called with functions whose rules were removed: the host's standard holds for them. */
+  onReleased: (devices: readonly string[]) => void;
 }
 
 /** What keeps a domain from being protected as decided. */
@@ -20,8 +22,16 @@ export interface ArmingProblem {
 export class GuardArming {
   /** Rules that are in force, by BDF: a domain that is only looked at again need not be armed again. */
   private readonly inForce = new Map<string, string>();
+  /** By BDF: for which domain its rules were last given, and when, counted in armings. */
+  private readonly armedFor = new Map<string, { domain: string | undefined; at: number }>();
+  private armings = 0;
 
   constructor(private readonly parts: GuardArmingParts) {}
+
+  /** What comes later than this has a higher number: see `release`. */
+  get now(): number {
+    return this.armings;
+  }
 
   /**
    * For a domain that is about to start, or a device about to be attached: always, and before it returns.
@@ -36,6 +46,9 @@ export class GuardArming {
       if (relying.length === 0) return undefined;
       return { problem: 'the kernel guard, which protects its devices, is not in force now' };
     }
+    // Also where the guard does not take them: the domain is about to use its functions.
+    const armed = { domain: decision.domain.uuid?.toLowerCase(), at: (this.armings += 1) };
+    for (const { device } of devices) this.armedFor.set(device, armed);
     try {
       this.parts.program.apply(devices.map(({ device, mode, rules }) => ({ device, mode, rules })));
     } catch (error) {
@@ -54,6 +67,33 @@ export class GuardArming {
       .rulesOf(decision)
       .some(({ device, mode, rules }) => this.inForce.get(device) !== `${mode} ${rules}`);
     return stale ? this.arm(decision) : undefined;
+  }
+
+  /**
+   * Removes the rules of functions that a domain gave up, so that the host's standard holds for whoever is next. What was armed
+   * for another domain meanwhile, or for the same one's next start, keeps its rules.
+   *
+   * @param domain UUID
+   * @param devices BDFs
+   * @param asOf `now`, before libvirt was asked whether the domain still has them
+   */
+  release(domain: string, devices: readonly string[], asOf: number): ArmingProblem | undefined {
+    const released = devices.filter((device) => {
+      const armed = this.armedFor.get(device);
+      return armed === undefined || (armed.domain === domain.toLowerCase() && armed.at <= asOf);
+    });
+    if (released.length === 0 || !this.parts.ready()) return undefined;
+    try {
+      this.parts.program.remove(released);
+    } catch (error) {
+      return { problem: `the kernel guard still has its rules: ${(error as Error).message}` };
+    }
+    for (const device of released) {
+      this.inForce.delete(device);
+      this.armedFor.delete(device);
+    }
+    this.parts.onReleased(released);
+    return undefined;
   }
 
   /** The guard was attached anew, perhaps on new maps. */

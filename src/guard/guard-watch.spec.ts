@@ -106,8 +106,23 @@ describe('watching the kernel guard', () => {
     expect(sut.ready).toBe(false);
     expect(sut.found).toEqual({
       state: 'absent',
-      detail: 'the kernel guard is not attached (link_access missing)',
+      detail:
+        'the kernel guard is not attached (link_access missing): load: the kernel did not take the program',
     });
+    state.attachFails = '';
+    await sut.look();
+    expect(sut.found).toMatchObject({ state: 'ready' });
+  });
+
+  it('tells that a domain gave a function up, once', () => {
+    const { sut, told } = host();
+    sut.arm(DECISION, [FUNCTION]);
+    sut.disarm([BDF]);
+    sut.disarm([BDF]);
+    expect(told()).toEqual([
+      ['armed', 'vm1', 'wd-1'],
+      ['released', 'vm1', 'wd-1'],
+    ]);
   });
 
   it('turns the guard with the switch, and does not rely on one that is off', async () => {

@@ -49,7 +49,8 @@ export class GuardWatch implements Part {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> = Promise.resolve();
   private lastSeen: Date | undefined;
-  private told = '';
+  /** Why it could not be attached at the last try. */
+  private problem: string | undefined;
   private probe: Probe = { state: 'unknown', detail: 'the kernel guard was not looked at yet' };
 
   constructor(private readonly parts: GuardWatchParts) {}
@@ -97,6 +98,16 @@ export class GuardWatch implements Part {
     }
   }
 
+  /** The rules of functions were removed, since no domain has them any more. */
+  disarm(devices: readonly string[]): void {
+    for (const device of devices) {
+      const armed = this.armed.get(device);
+      if (!this.armed.delete(device)) continue;
+      const detail = `the kernel guard has no rules of ${device} any more: the host's standard holds for it`;
+      this.tell('released', detail, armed?.decision);
+    }
+  }
+
   /** The host's switch was turned. */
   async follow(mode: Mode): Promise<void> {
     if (!this.ready && this.lastSeen === undefined) return;
@@ -117,6 +128,8 @@ export class GuardWatch implements Part {
     const probe = await probeGuard({
       status: () => (status ? Promise.resolve(status) : this.parts.program.status()),
     });
+    if (status?.attached && status.tested) this.problem = undefined;
+    if (status && probe.state !== 'ready' && this.problem !== undefined) probe.detail += `: ${this.problem}`;
     if (probe.state !== this.probe.state || probe.detail !== this.probe.detail) {
       this.probe = probe;
       this.parts.onProbe(probe);
@@ -138,7 +151,7 @@ export class GuardWatch implements Part {
     const { program, hostMode, log, clock } = this.parts;
     try {
       const attached = await program.attach(hostMode());
-      this.told = '';
+      this.problem = undefined;
       if (attached === 'now') {
         log.info('the kernel guard is attached');
         if (this.lastSeen) this.tellGap(this.lastSeen, clock());
@@ -146,9 +159,8 @@ export class GuardWatch implements Part {
       }
     } catch (error) {
       const problem = messageOf(error);
-      if (problem === this.told) return;
-      this.told = problem;
-      log.warn(`the kernel guard is not in force: ${problem}`);
+      if (problem !== this.problem) log.warn(`the kernel guard is not in force: ${problem}`);
+      this.problem = problem;
     }
   }
 

@@ -20,7 +20,11 @@ export interface HostCapabilities {
   qemuDevices?: string[];
   kernelGuard: Probe;
   /** The RFC's vfio-pci parameters; `allowIds` are `vvvv:dddd` pairs that they do not apply to. */
-  kernelParameters: Probe & { allowIds: string[] };
+  kernelParameters: Probe & {
+    allowIds: string[];
+    /** Whether `block_pci_unassigned_read` is Y; absent: it is not. */
+    blockRead?: true;
+  };
   qemuConfigFilter: {
     property: Probe;
     preload: Probe;

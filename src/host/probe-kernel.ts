@@ -12,8 +12,14 @@ export async function probeKernelParameters(sysfs: string): Promise<HostCapabili
     try {
       const block = await read('block_pci_unassigned_write');
       const allowIds = readIds(await read('uaccess_allow_ids').catch(() => ''));
+      const blockRead = readBoolean(await read('block_pci_unassigned_read').catch(() => undefined)) === true;
       return readBoolean(block)
-        ? { state: 'ready', detail: `${module}.block_pci_unassigned_write is Y`, allowIds }
+        ? {
+            state: 'ready',
+            detail: `${module}.block_pci_unassigned_write${blockRead ? ' and block_pci_unassigned_read are' : ' is'} Y`,
+            allowIds,
+            ...(blockRead && { blockRead }),
+          }
         : {
             state: 'absent',
             detail: `${module}.block_pci_unassigned_write is ${block.slice(0, 8)}`,

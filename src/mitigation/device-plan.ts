@@ -20,6 +20,8 @@ export interface DeviceRequest {
   required: ReadonlySet<Exposure>;
   /** In order of preference. */
   allowed: readonly MechanismName[];
+  /** Whether the unassigned bytes that are closed to writes are to be closed to reads, too. */
+  closeReads: boolean;
   /** Why mechanisms that change the guest may not be used; absent where they may. */
   changeRefused?: string;
   /** Mechanisms that turned out not to work for this domain, with the reason. */
@@ -34,6 +36,8 @@ export interface PlannedMechanism {
   closes: Exposure[];
   /** Those of them that need a rule for the device. */
   byRule: Exposure[];
+  /** Those of them that it closes to reads, too; absent where policy does not ask for that. */
+  reads?: Exposure[];
   /** Bytes it leaves open for the device's driver. */
   exempt: ByteRange[];
   price: string;
@@ -55,6 +59,8 @@ export interface DevicePlan {
   mechanisms: PlannedMechanism[];
   rejected: { mechanism: MechanismName; reason: string }[];
   residual: Residual[];
+  /** Exposures that are closed to writes, and that policy wants closed to reads, too, which they are not; absent: none. */
+  openReads?: { exposures: Exposure[]; reason: string };
 }
 
 /** Registers that no mechanism can tell apart when a driver needs some of them, but it is not known which. */
@@ -101,9 +107,11 @@ export function planDevice(request: DeviceRequest): DevicePlan {
   const mechanisms = chosen.map((candidate) =>
     plannedMechanism(
       candidates.find((entry) => entry.candidate === candidate)!,
+      request,
       stillOpen,
     ),
   );
+  const openReads = readsLeftOpen(request, mechanisms);
 
   return {
     alreadyClosed: inEffect.map((by) => ({
@@ -133,6 +141,26 @@ export function planDevice(request: DeviceRequest): DevicePlan {
           reason: `exempt: ${unknownNeed!.summary} (${unknownNeed!.entry})`,
         })),
     ],
+    ...(openReads && { openReads }),
+  };
+}
+
+/** What the chosen mechanisms close to writes alone, although policy asks for more. */
+function readsLeftOpen(
+  { closeReads, needs }: DeviceRequest,
+  mechanisms: readonly PlannedMechanism[],
+): DevicePlan['openReads'] {
+  if (!closeReads) return undefined;
+  const closed = new Set(mechanisms.flatMap(({ reads = [] }) => reads));
+  const closable = mechanisms.flatMap(({ closes }) => closes.filter((each) => UNASSIGNED.has(each)));
+  const exposures = [...new Set(closable)].filter((exposure) => !closed.has(exposure));
+  if (exposures.length === 0) return undefined;
+  const need = needs.find(needsReadsAlone);
+  return {
+    exposures,
+    reason: need
+      ? `the device's driver reads there: ${need.summary} (${need.entry})`
+      : 'block_pci_unassigned_read acts on every device of the host, and not all of them are to have it',
   };
 }
 
@@ -221,6 +249,11 @@ export function needsWrites({ access }: CompatibilityNeed): boolean {
   return access === undefined || access.includes('write');
 }
 
+/** What is left to a driver for its writes it may read, too; a driver that only reads is left nothing. */
+export function needsReadsAlone(need: CompatibilityNeed): boolean {
+  return !needsWrites(need);
+}
+
 function byGuest({ by }: CompatibilityNeed): boolean {
   return by === undefined || by.includes('guest');
 }
@@ -235,15 +268,23 @@ function exemptFor({ name, exemptionGrain }: Mechanism, needs: readonly Compatib
 
 function plannedMechanism(
   { candidate, mechanism, proof }: JudgedCandidate,
+  { context, closeReads, needs }: DeviceRequest,
   open: readonly OpenExposure[],
 ): PlannedMechanism {
   const closed = open.filter((exposure) => !isOpen(closedBy(candidate.column, exposure)));
+  // What a topology takes away cannot be read either; rules and parameters act on what they are told to.
+  const passes = mechanism.exemptionGrain !== 'outside' && needs.some(needsReadsAlone);
+  const reads =
+    passes || mechanism.passesReads?.(context)
+      ? []
+      : closed.map(({ exposure }) => exposure).filter((exposure) => UNASSIGNED.has(exposure));
   return {
     name: candidate.name,
     closes: closed.map(({ exposure }) => exposure),
     byRule: closed
       .filter(({ row }) => COVERAGE[row][candidate.column] === 'rule')
       .map(({ exposure }) => exposure),
+    ...(closeReads && { reads }),
     exempt: candidate.exempt,
     price: mechanism.price,
     proof,

@@ -30,6 +30,8 @@ export interface DeviceIntake {
   mirrors: readonly AssessedMirror[];
   required: ReadonlySet<Exposure>;
   allowed: readonly MechanismName[];
+  /** Whether the unassigned bytes that are closed to writes are to be closed to reads, too. */
+  closeReads: boolean;
   /** Why the guest's hardware may not change for it; absent where it may. */
   changeRefused?: string;
 }
@@ -162,6 +164,7 @@ function planOne(
     needs: intake.needs,
     required: intake.required,
     allowed: intake.allowed,
+    closeReads: intake.closeReads,
     changeRefused: intake.changeRefused,
     excluded,
     inEffect: inEffect(context, intake.device, given),

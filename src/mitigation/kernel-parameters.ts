@@ -16,4 +16,5 @@ export const kernelParameters: Mechanism = {
     }
     return fromProbe(host.kernelParameters);
   },
+  passesReads: ({ host }) => host.kernelParameters.blockRead !== true,
 };

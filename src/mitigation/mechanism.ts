@@ -65,4 +65,6 @@ export interface Mechanism {
   price: string;
   column(context: Pick<MechanismContext, 'host' | 'document'>): MechanismColumn;
   availability(context: MechanismContext): Availability;
+  /** Whether reads of what it closes pass, although policy asks for them to be closed; absent: they can be closed. */
+  passesReads?(context: Pick<MechanismContext, 'host'>): boolean;
 }

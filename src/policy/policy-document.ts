@@ -13,6 +13,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { EXPOSURE_NAMES, type Exposure } from '../risk/exposure.js';
+import { EFFECTS, type Effect } from '../mitigation/access-rules/access-rules.js';
 import type { MechanismName } from '../mitigation/mechanism.js';
 import {
   ALLOWED_MECHANISMS,
@@ -94,6 +95,11 @@ export class PolicyRule {
   @ArrayUnique()
   @IsIn(ALLOWED_MECHANISMS, { each: true })
   mitigations?: MechanismName[];
+
+  /** What becomes of reads of the unassigned bytes that are closed to writes; absent: they pass. */
+  @IsOptional()
+  @IsIn(EFFECTS)
+  unassignedReads?: Effect;
 
   @IsOptional()
   @IsIn(CHANGE_PERMISSIONS)

@@ -5,6 +5,7 @@ import { PACKAGE_ROOT, type Settings } from '../config/settings.js';
 import { DecisionRecorder } from '../store/decision-recorder.js';
 import { DecisionService } from '../decision/decision.service.js';
 import { guardRulesOf } from '../decision/guard-rules.js';
+import { FunctionRelease } from '../guard/function-release.js';
 import { GuardArming } from '../guard/guard-arming.js';
 import { GuardWatch } from '../guard/guard-watch.js';
 import { GuardProgram } from '../host/guard/guard-program.js';
@@ -144,6 +145,7 @@ export async function compose(
     ready: () => guardWatch.ready,
     rulesOf: (decision) => guardRulesOf(decision, decisions.basis.inventory, decisions.basis.risks),
     onArmed: (decision, devices) => guardWatch.arm(decision, devices),
+    onReleased: (devices) => guardWatch.disarm(devices),
   });
   const toldStarts = new ToldStarts(clock);
   const reconciler = new Reconciler({
@@ -155,6 +157,7 @@ export async function compose(
     host: hostName,
     redefine: settings.reconcile,
     armRunning: (decision) => arming.armRunning(decision),
+    release: new FunctionRelease({ registry, arming, log: logger }),
     log: logger,
     clock,
   });

@@ -112,6 +112,14 @@ describe('watching the parameters of vfio-pci', () => {
     expect(kinds()).toEqual([]);
   });
 
+  it('says so where no audit record can be seen', async () => {
+    await rm(join(root, 'audit.log'));
+    const { sut } = host();
+    await sut.look();
+    expect(sut.status?.verified).toMatchObject({ state: 'not-seen' });
+    expect(sut.status?.verified.detail).toContain(`audit.log (ENOENT) can be read`);
+  });
+
   it('says verified once the kernel has told of a blocked access, and tells it in the history of the domain', async () => {
     const { sut, events, blocked } = host();
     await sut.look();

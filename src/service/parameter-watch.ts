@@ -23,11 +23,13 @@ const STEPS: Record<ParameterStep, string> = {
   unconfigured: 'the file of modprobe.d was removed',
   'set-live': 'block_pci_unassigned_write was set',
   'reset-live': 'block_pci_unassigned_write was set back',
+  'set-live-read': 'block_pci_unassigned_read was set',
+  'reset-live-read': 'block_pci_unassigned_read was set back',
 };
 
 export interface ParameterWatchParts {
   parameters: Pick<VfioParameters, 'converge'>;
-  trail: Pick<AuditTrail, 'take' | 'close'>;
+  trail: Pick<AuditTrail, 'take' | 'close' | 'blind'>;
   registry: Pick<DomainRegistry, 'all'>;
   journal: Pick<Journal, 'event'>;
   host: string;
@@ -171,10 +173,11 @@ export class ParameterWatch implements Part {
 
   private verified(): ParametersVerified {
     if (!this.verifiedBy) {
-      return {
-        state: 'not-seen',
-        detail: 'no audit record of a blocked access was seen since the service started',
-      };
+      const { blind } = this.parts.trail;
+      const detail = blind
+        ? `no audit record can be seen: ${blind} (see "The parameters of vfio-pci" in docs/runbook.md)`
+        : 'no audit record of a blocked access was seen since the service started';
+      return { state: 'not-seen', detail };
     }
     const { device, at } = this.verifiedBy;
     const detail = `an access to ${device} was blocked at ${new Date(at).toISOString()}, as the audit record says`;

@@ -57,6 +57,8 @@ export const EVENT_KINDS = [
   'armed',
   /** The kernel guard has judged accesses of a domain's function since it was armed. */
   'verified',
+  /** No domain has a function any more, and the kernel guard has its rules no more: the host's standard holds for it. */
+  'released',
   /** The kernel guard, or the parameters of vfio-pci, kept accesses from a function. */
   'access-blocked',
   /** The kernel guard only counted accesses that it would keep from a function. */

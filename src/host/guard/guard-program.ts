@@ -53,20 +53,33 @@ export class GuardProgram {
    * @throws LocatedError where the rules are not in force now
    */
   apply(devices: readonly GuardRules[]): void {
-    const input = JSON.stringify({ devices });
+    this.change({ devices });
+  }
+
+  /**
+   * Takes the rules of functions away before it returns: the host's standard holds for them then. One without rules stays so.
+   *
+   * @param devices BDFs
+   * @throws LocatedError where they keep their rules
+   */
+  remove(devices: readonly string[]): void {
+    this.change({ remove: devices });
+  }
+
+  /** @throws LocatedError where it stays as it was */
+  async setMode(mode: Mode): Promise<void> {
+    await this.ask(['mode', mode]);
+  }
+
+  private change(document: { devices: readonly GuardRules[] } | { remove: readonly string[] }): void {
     const { error, stdout, stderr } = spawnSync(this.path, ['apply'], {
-      input,
+      input: JSON.stringify(document),
       encoding: 'utf8',
       timeout: APPLY_TIMEOUT_MS,
       maxBuffer: MAX_ANSWER_BYTES,
     });
     if (error) throw this.unusable(error);
     this.read(stdout, stderr);
-  }
-
-  /** @throws LocatedError where it stays as it was */
-  async setMode(mode: Mode): Promise<void> {
-    await this.ask(['mode', mode]);
   }
 
   private async ask(argument: string[], timeout = APPLY_TIMEOUT_MS): Promise<Record<string, unknown>> {

@@ -15,8 +15,17 @@ export class AuditTrail {
   private kernelLog: number | undefined;
   /** Of audit.log: which file it was, and how far it was read. */
   private place: { inode: number; offset: number } | undefined;
+  /** By path: why a file could not be opened at the last look. */
+  private readonly closed = new Map<string, string>();
 
   constructor(private readonly files = AUDIT_FILES) {}
+
+  /** Why no record can be seen at all, as of the last look; undefined where one of the files is read. */
+  get blind(): string | undefined {
+    const files = Object.values(this.files);
+    if (files.some((path) => !this.closed.has(path))) return undefined;
+    return `neither ${files.map((path) => `${path} (${this.closed.get(path)})`).join(' nor ')} can be read`;
+  }
 
   /** What came since the last call; the first call gives what the kernel's log still holds. */
   take(): AuditedAccess[] {
@@ -34,7 +43,7 @@ export class AuditTrail {
     const lines: string[] = [];
     const buffer = Buffer.alloc(RECORD_BYTES);
     try {
-      this.kernelLog ??= openSync(this.files.kernelLog, constants.O_RDONLY | constants.O_NONBLOCK);
+      this.kernelLog ??= this.open(this.files.kernelLog);
       while (lines.length < MAX_RECORDS) {
         const length = readRecord(this.kernelLog, buffer);
         if (length === 0) break;
@@ -49,7 +58,7 @@ export class AuditTrail {
   private takeAuditLog(): string[] {
     let file: number | undefined;
     try {
-      file = openSync(this.files.auditLog, constants.O_RDONLY | constants.O_NONBLOCK);
+      file = this.open(this.files.auditLog);
       const { ino, size } = fstatSync(file);
       const known = this.place?.inode === ino && this.place.offset <= size ? this.place.offset : undefined;
       // A log that was there before us tells of the time before us.
@@ -66,6 +75,17 @@ export class AuditTrail {
       return [];
     } finally {
       if (file !== undefined) closeSync(file);
+    }
+  }
+
+  private open(path: string): number {
+    try {
+      const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      this.closed.delete(path);
+      return file;
+    } catch (error) {
+      this.closed.set(path, String((error as NodeJS.ErrnoException).code));
+      throw error;
     }
   }
 }

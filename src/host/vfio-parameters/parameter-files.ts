@@ -4,7 +4,9 @@ import { LocatedError } from '../../located-error.js';
 import { syncDirectory, writeAtomically } from '../atomic-file.js';
 import { commandLineOptions, readBoolean, readIds, type OptionSource } from './modprobe-options.js';
 import {
+  BLOCKING,
   PARAMETER_MODULES,
+  type Blocking,
   type LiveParameters,
   type ParameterModule,
   type SeenParameters,
@@ -28,8 +30,8 @@ const MAX_FILE_BYTES = 1 << 20;
 export interface Memory {
   /** The module that was seen to have the parameters, so that they can be configured while it is not loaded. */
   module?: ParameterModule;
-  /** What `block_pci_unassigned_write` was before we set it in the module that is loaded. */
-  before?: boolean;
+  /** What the parameters were before we set them in the module that is loaded. */
+  before: Partial<Blocking>;
 }
 
 export interface ParameterFilesOptions {
@@ -68,21 +70,21 @@ export class ParameterFiles {
   }
 
   /** @throws LocatedError where the kernel or the file system refuses it */
-  async setLive(module: ParameterModule, value: boolean): Promise<void> {
-    const path = join(this.parameters(module), 'block_pci_unassigned_write');
+  async setLive(module: ParameterModule, parameter: keyof Blocking, value: boolean): Promise<void> {
+    const path = join(this.parameters(module), BLOCKING[parameter]);
     await change(path, () => writeFile(path, value ? 'Y\n' : 'N\n', { flag: 'r+' }));
   }
 
   async recall(): Promise<Memory> {
     const text = await readSmall(this.options.memoryFile);
-    if (text === undefined) return {};
+    if (text === undefined) return { before: {} };
     try {
       const { module, before } = JSON.parse(text) as Record<string, unknown>;
       const known = PARAMETER_MODULES.find((name) => name === module);
-      return { ...(known && { module: known }), ...(typeof before === 'boolean' && { before }) };
+      return { ...(known && { module: known }), before: readBefore(before) };
     } catch {
       // What was there before us is lost with it: then what modprobe.d says without us is given back.
-      return {};
+      return { before: {} };
     }
   }
 
@@ -138,6 +140,16 @@ export class ParameterFiles {
   private path(relative: string): string {
     return join(this.options.root, relative);
   }
+}
+
+/** @param kept a boolean where a version kept it that knew of `block_pci_unassigned_write` alone */
+function readBefore(kept: unknown): Partial<Blocking> {
+  if (typeof kept === 'boolean') return { blockWrite: kept };
+  const { blockWrite, blockRead } = (kept ?? {}) as Record<string, unknown>;
+  return {
+    ...(typeof blockWrite === 'boolean' && { blockWrite }),
+    ...(typeof blockRead === 'boolean' && { blockRead }),
+  };
 }
 
 /** Undefined where it is not there, or not to be read. */

@@ -8,11 +8,14 @@ import { VfioParameters } from './vfio-parameters.js';
 
 const WANTED: WantedParameters = {
   block: ['144d:a80a'],
+  blockRead: false,
   allow: [{ id: '14e4:1657', reason: 'tg3 needs its registers (tg3-private-registers)' }],
 };
 const OWN = 'etc/modprobe.d/vfio-warden.conf';
 const CORE = 'sys/module/vfio_pci_core/parameters';
 const WRITE = `${CORE}/block_pci_unassigned_write`;
+const READ = `${CORE}/block_pci_unassigned_read`;
+const READS_TOO: WantedParameters = { ...WANTED, blockRead: true };
 
 let root: string;
 
@@ -30,9 +33,9 @@ async function write(path: string, text: string): Promise<void> {
 const read = (path: string) => readFile(join(root, path), 'utf8');
 
 /** As the kernel shows a module that was loaded with these values. */
-async function load({ write: block = 'N', ids = '' } = {}): Promise<void> {
+async function load({ write: block = 'N', read: blockRead = 'N', ids = '' } = {}): Promise<void> {
   await write(WRITE, `${block}\n`);
-  await write(`${CORE}/block_pci_unassigned_read`, 'N\n');
+  await write(READ, `${blockRead}\n`);
   await write(`${CORE}/uaccess_allow_ids`, `${ids}\n`);
 }
 
@@ -134,6 +137,58 @@ describe('on a kernel with the parameters', () => {
   });
 });
 
+describe('reads', () => {
+  it('are closed, too, where policy asks for that', async () => {
+    await load();
+    const status = await look(READS_TOO);
+    expect(status.steps).toEqual(['configured', 'set-live', 'set-live-read']);
+    expect(await read(OWN)).toContain('block_pci_unassigned_write=Y block_pci_unassigned_read=Y uaccess');
+    expect(await read(READ)).toBe('Y\n');
+    expect((await look(READS_TOO)).steps).toEqual([]);
+  });
+
+  it('are opened again where policy asks for writes alone from now on', async () => {
+    await load();
+    await look(READS_TOO);
+    expect((await look(WANTED)).steps).toEqual(['configured', 'reset-live-read']);
+    expect([await read(WRITE), await read(READ)]).toEqual(['Y\n', 'N\n']);
+    expect(await read(OWN)).not.toContain('block_pci_unassigned_read');
+  });
+
+  it.each(['N', 'Y'])('are given back as they were, %s, and writes, too', async (before) => {
+    await load({ read: before });
+    await look(READS_TOO);
+    await look(undefined);
+    expect([await read(WRITE), await read(READ)]).toEqual(['N\n', `${before}\n`]);
+  });
+
+  it('are opened again in a module that was loaded with our file', async () => {
+    await load();
+    await look(READS_TOO);
+    await unload();
+    await look(READS_TOO);
+    await load({ write: 'Y', read: 'Y', ids: '14e4:1657' });
+    await look(READS_TOO);
+    expect((await look(WANTED)).steps).toEqual(['configured', 'reset-live-read']);
+    expect(await read(READ)).toBe('N\n');
+  });
+
+  it("stay closed where an operator closed them, and policy doesn't speak of them", async () => {
+    await load({ read: 'Y' });
+    await look(WANTED);
+    expect(await read(READ)).toBe('Y\n');
+  });
+
+  it('cannot be closed on a kernel without the parameter for them', async () => {
+    await load();
+    await rm(join(root, READ));
+    const { live, steps } = await look(READS_TOO);
+    expect(steps).toEqual(['configured', 'set-live']);
+    expect(live).toMatchObject({ state: 'differs' });
+    expect(live.detail).toContain('block_pci_unassigned_read: it cannot be written (ENOENT)');
+  });
+});
+
 describe('giving back', () => {
   it.each(['N', 'Y'])('restores %s, and removes our file only', async (before) => {
     await load({ write: before });
@@ -159,6 +214,13 @@ describe('giving back', () => {
     await load({ write: 'Y' });
     expect((await look(undefined)).steps).toEqual([]);
     expect(await read(WRITE)).toBe('Y\n');
+  });
+
+  it('gives back what a version kept that knew of writes alone', async () => {
+    await load({ write: 'Y' });
+    await write('memory.json', '{"module":"vfio_pci_core","before":false}');
+    expect((await look(undefined)).steps).toEqual(['reset-live']);
+    expect(await read(WRITE)).toBe('N\n');
   });
 
   it('is finished by the next look where it was cut off', async () => {

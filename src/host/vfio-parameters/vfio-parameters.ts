@@ -1,15 +1,20 @@
 import { LocatedError } from '../../located-error.js';
-import type { ParameterFiles } from './parameter-files.js';
+import type { Memory, ParameterFiles } from './parameter-files.js';
+import { optionsOf } from './modprobe-options.js';
 import {
+  BLOCKING,
   planParameters,
   type Aspect,
+  type Blocking,
   type LiveParameters,
   type ParameterModule,
+  type SeenParameters,
   type WantedParameters,
 } from './parameter-plan.js';
 
-/** What was done at one look. */
-export type ParameterStep = 'configured' | 'unconfigured' | 'set-live' | 'reset-live';
+/** What was done at one look; `read` is `block_pci_unassigned_read`, the others in the module `block_pci_unassigned_write`. */
+export type ParameterStep =
+  'configured' | 'unconfigured' | 'set-live' | 'reset-live' | 'set-live-read' | 'reset-live-read';
 
 /** How it stands after a look. */
 export interface ParameterStatus {
@@ -45,17 +50,14 @@ export class VfioParameters {
     const seen = await this.files.see(heldIds, memory);
     const wanted = seen.module && ask();
     const plan = planParameters(wanted, seen, memory.before);
-    const { module, live, sources, ownFile } = seen;
+    const { module, live } = seen;
     const steps: ParameterStep[] = [];
     const problems: Partial<Record<'configured' | 'live', Aspect>> = {};
+    let kept = memory;
     try {
       if (wanted && module) {
-        // A module that was loaded with our file in place has nothing of before us.
-        const first = live && memory.before === undefined && !sources.some(({ path }) => path === ownFile);
-        const before = live ? (first ? live.blockWrite : memory.before) : undefined;
-        if (before !== memory.before || module !== memory.module) {
-          await this.files.remember({ module, ...(before !== undefined && { before }) });
-        }
+        kept = { module, before: live ? { ...valuesBeforeUs(wanted, seen), ...memory.before } : {} };
+        if (JSON.stringify(kept) !== JSON.stringify(memory)) await this.files.remember(kept);
       }
       if (plan.ownFile !== undefined) {
         await this.files.writeOwnFile(plan.ownFile);
@@ -65,18 +67,20 @@ export class VfioParameters {
       problems.configured = problemOf(error);
     }
     // Without a record of what was there nothing is set, and what lasts until the next load alone would deceive.
-    if (plan.liveWrite !== undefined && module && (!problems.configured || !wanted)) {
-      try {
-        await this.files.setLive(module, plan.liveWrite);
-        steps.push(wanted ? 'set-live' : 'reset-live');
-        if (live) live.blockWrite = plan.liveWrite;
-      } catch (error) {
-        problems.live = problemOf(error);
+    if (module && (!problems.configured || !wanted)) {
+      for (const parameter of ['blockWrite', 'blockRead'] as const) {
+        const value = plan.set[parameter];
+        if (value === undefined) continue;
+        try {
+          await this.files.setLive(module, parameter, value);
+          steps.push(stepOf(parameter, wanted));
+          if (live) live[parameter] = value;
+        } catch (error) {
+          problems.live = problemOf(error);
+        }
       }
     }
-    if (!wanted && !problems.configured && !problems.live && memory.before !== undefined) {
-      await this.files.remember({ ...(module && { module }) }).catch(() => undefined);
-    }
+    if (!problems.configured && !problems.live) await this.forget(kept, wanted);
     return {
       ...(module && { module }),
       ...(wanted && { wanted }),
@@ -86,6 +90,34 @@ export class VfioParameters {
       steps,
     };
   }
+
+  /** What was given back need not be kept. */
+  private async forget(kept: Memory, wanted: WantedParameters | undefined): Promise<void> {
+    const { blockRead: _, ...others } = kept.before;
+    const before = wanted?.blockRead ? kept.before : wanted ? others : {};
+    if (JSON.stringify(before) === JSON.stringify(kept.before)) return;
+    await this.files.remember({ ...kept, before }).catch(() => undefined);
+  }
+}
+
+/** What of the loaded module is to be given back one day. One that was loaded with our file has nothing of before us. */
+function valuesBeforeUs(
+  { blockRead }: WantedParameters,
+  { module, live, sources, ownFile }: SeenParameters,
+): Partial<Blocking> {
+  const ours = optionsOf(
+    module!,
+    sources.filter(({ path }) => path === ownFile),
+  );
+  const before: Partial<Blocking> = {};
+  if (live && !ours.has(BLOCKING.blockWrite)) before.blockWrite = live.blockWrite;
+  if (live && blockRead && !ours.has(BLOCKING.blockRead)) before.blockRead = live.blockRead;
+  return before;
+}
+
+function stepOf(parameter: keyof Blocking, wanted: WantedParameters | undefined): ParameterStep {
+  if (parameter === 'blockWrite') return wanted ? 'set-live' : 'reset-live';
+  return wanted?.blockRead ? 'set-live-read' : 'reset-live-read';
 }
 
 function problemOf(error: unknown): Aspect {

@@ -3,6 +3,7 @@ import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import type { JudgedDomain } from '../../policy/effect/policy-effect.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
+import type { FunctionRelease } from '../../guard/function-release.js';
 import type { DomainRegistry } from '../domain-registry.js';
 import type { HostdevNetworks } from '../hostdev-networks.js';
 import type { ToldStarts } from '../told-starts.js';
@@ -39,6 +40,8 @@ export interface ReconcilerParts {
   host: string;
   /** Gives the functions of a running domain their rules in the kernel guard, where they are not in force. */
   armRunning?: (decision: Decision) => { problem: string } | undefined;
+  /** Takes the rules from those that a domain has given up. */
+  release?: FunctionRelease;
   /** Whether inactive domains are defined again with what policy demands. */
   redefine: boolean;
   log: { info(message: string): void; warn(message: string): void };
@@ -89,6 +92,7 @@ export class Reconciler {
     if (!client) return;
     const { registry, log } = this.parts;
     const startedAt = performance.now();
+    const asOf = this.parts.release?.now ?? 0;
     const [all, active, persistent] = await Promise.all([
       client.listDomains(),
       client.listDomains(LIST_ACTIVE),
@@ -99,16 +103,14 @@ export class Reconciler {
     const waiting = [...all];
     const work = async () => {
       for (let next = waiting.pop(); next; next = waiting.pop()) {
-        await this.look(client, next, {
-          active: isActive.has(next.uuid),
-          persistent: isPersistent.has(next.uuid),
-        });
+        const presence = { active: isActive.has(next.uuid), persistent: isPersistent.has(next.uuid) };
+        await this.look(client, next, presence, asOf);
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, work));
     const present = new Set(all.map(({ uuid }) => uuid));
     for (const record of registry.all()) {
-      if (!present.has(record.uuid) && (record.active || record.persistent)) this.markGone(record);
+      if (!present.has(record.uuid) && (record.active || record.persistent)) this.markGone(record, asOf);
     }
     registry.markListed();
     log.info(`${all.length} domains reconciled in ${Math.round(performance.now() - startedAt)} ms`);
@@ -149,6 +151,7 @@ export class Reconciler {
         if (event.detail === STARTED_MIGRATED) this.tell('migrated-in', domain, 'it came from another host');
         break;
       case LIFECYCLE.stopped:
+        this.parts.release?.stopped(domain.uuid);
         this.parts.registry.change(domain.uuid, domain.name, { active: false });
         this.tell('stopped', domain, 'it stopped');
         break;
@@ -177,15 +180,16 @@ export class Reconciler {
   private async lookNow(domain: DomainRef, cause: number | undefined): Promise<void> {
     const { client } = this;
     if (!client) return;
+    const asOf = this.parts.release?.now ?? 0;
     try {
       const [active, persistent] = await Promise.all([client.isActive(domain), client.isPersistent(domain)]);
-      const survey = await this.look(client, domain, { active, persistent }, cause);
+      const survey = await this.look(client, domain, { active, persistent }, asOf, cause);
       if (survey && cause === LIFECYCLE.started) this.tellStarted(survey);
     } catch (error) {
       if (isGone(error)) {
         // Of one that was gone before it was ever seen there is nothing to keep.
         const known = this.parts.registry.get(domain.uuid);
-        if (known) this.parts.registry.change(domain.uuid, known.name, { active: false, persistent: false });
+        if (known) this.recordGone(known, asOf);
       } else this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
     }
   }
@@ -195,13 +199,16 @@ export class Reconciler {
     client: LibvirtClient,
     domain: DomainRef,
     presence: Presence,
+    asOf: number,
     cause?: number,
   ): Promise<Survey | undefined> {
     try {
+      const had = this.parts.release?.functionsOf(domain.uuid) ?? [];
       const wasUnprotected = this.parts.registry.get(domain.uuid)?.unprotected ?? false;
       const survey = await this.survey.take(client, domain, presence);
       const unarmed = presence.active ? this.parts.armRunning?.(survey.decision) : undefined;
       if (unarmed) this.parts.log.warn(`${domain.name}: ${unarmed.problem}`);
+      this.parts.release?.settle(domain.uuid, had, presence.active ? survey.record.devices : [], asOf);
       if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
       else if (
         presence.active &&
@@ -270,9 +277,15 @@ export class Reconciler {
       this.tell('started', domain, 'it runs with what policy demands', record.decisionId);
   }
 
-  private markGone({ uuid, name }: { uuid: string; name: string }): void {
-    this.parts.registry.change(uuid, name, { active: false, persistent: false });
+  private markGone({ uuid, name }: Pick<DomainRef, 'uuid' | 'name'>, asOf: number): void {
+    this.recordGone({ uuid, name }, asOf);
     this.tell('undefined', { uuid, name }, 'it went while nobody was watching');
+  }
+
+  private recordGone({ uuid, name }: Pick<DomainRef, 'uuid' | 'name'>, asOf: number): void {
+    const had = this.parts.release?.functionsOf(uuid) ?? [];
+    this.parts.registry.change(uuid, name, { active: false, persistent: false });
+    this.parts.release?.settle(uuid, had, [], asOf);
   }
 
   private tell(

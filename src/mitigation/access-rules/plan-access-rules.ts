@@ -24,7 +24,7 @@ export interface RuleRequest {
   exempt: readonly ByteRange[];
   /** The device's windows that QEMU traps (`trappedByQemu: always`). */
   mirrors: readonly MirrorWindow[];
-  /** What becomes of reads of unassigned bytes; they pass by default. */
+  /** What becomes of reads of the unassigned bytes that are closed to writes; they pass by default. */
   unassignedReads?: Effect;
 }
 
@@ -33,8 +33,6 @@ export interface PlannedRules {
   /** Exposures that were to be closed, but the layout does not tell where their registers are: they stay open. */
   unplaced: Exposure[];
 }
-
-const WRITES: readonly Direction[] = ['write'];
 
 /** What is unassigned is closed by one statement, so a part that stays open is allowed again. */
 const UNASSIGNED_PARTS: readonly { exposure: Exposure; range: ByteRange }[] = [
@@ -74,14 +72,17 @@ export function planAccessRules(request: RuleRequest): PlannedRules {
         return placed.rules;
       });
 
+  const reads = parts.length > 0 ? unassignedReads : 'allow';
+  // What stays open to writes stays open to reads, too.
+  const leftDirections: readonly Direction[] = reads === 'block' ? ['read', 'write'] : ['write'];
   const areas = place(AREAS);
   const registers = place(REGISTERS);
   const leftInMirrors = closes.includes('config-mirror-in-bar') ? exemptInMirrors(exempt, mirrors) : [];
   return {
     rules: {
-      unassigned: { read: unassignedReads, write: parts.length > 0 ? 'block' : 'allow' },
+      unassigned: { read: reads, write: parts.length > 0 ? 'block' : 'allow' },
       rules: [
-        ...left.map(({ range }) => ({ ...allow('cfg', range), directions: WRITES })),
+        ...left.map(({ range }) => ({ ...allow('cfg', range), directions: leftDirections })),
         ...areas,
         ...exempt.map((range) => allow('cfg', range)),
         ...registers,

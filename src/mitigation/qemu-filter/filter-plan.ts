@@ -59,13 +59,14 @@ export function planFilter(
 /** The rules for one function, as this carrier is to have them. */
 export function functionRules(
   { device, function: fn, mirrors }: Pick<DeviceIntake, 'device' | 'function' | 'mirrors'>,
-  { closes, exempt }: PlannedMechanism,
+  { closes, exempt, reads }: PlannedMechanism,
   carrier: 'property' | 'preload',
 ): FunctionRules & { unplaced: readonly Exposure[] } {
   const { rules, unplaced } = planAccessRules({
     layout: fn && layoutFor(fn),
     closes,
     exempt,
+    unassignedReads: reads?.length ? 'block' : 'allow',
     // The property applies the rules of config space to windows that QEMU traps; others it traps itself.
     mirrors: carrier === 'property' ? untrapped(mirrors) : trapped(mirrors),
   });
