@@ -18,16 +18,22 @@ guests to real vfio-pci in a nested host, as the devices' side saw them. "claime
 \`src/mitigation/coverage.ts\`.
 `;
 
-/** Puts a run's section in the place of the same host's earlier one; the sections of other hosts stay. */
+/** Puts a run's section in the place of an earlier one with the same host, columns and cases; the others stay. */
 export async function writeEvidence(file: string, evidence: Evidence): Promise<void> {
   const before = await readFile(file, 'utf8').catch(() => '');
   const sections = new Map<string, string>();
   for (const section of before.split(/^(?=## )/m).filter((part) => part.startsWith('## '))) {
-    sections.set(/^## (\S+)/.exec(section)![1]!, section.trim());
+    sections.set(commandIn(section), section.trim());
   }
-  sections.set(evidence.host, sectionOf(evidence).trim());
-  const ordered = [...sections].toSorted(([a], [b]) => a.localeCompare(b)).map(([, section]) => section);
+  const section = sectionOf(evidence).trim();
+  sections.set(commandIn(section), section);
+  const ordered = [...sections].toSorted(([a], [b]) => a.localeCompare(b)).map(([, text]) => text);
   await writeFile(file, `${[headOf(file).trim(), ...ordered].join('\n\n')}\n`);
+}
+
+/** What a section is made with, and so what it is told apart by. */
+function commandIn(section: string): string {
+  return /^Again.*: `(.*)`$/m.exec(section)?.[1] ?? section;
 }
 
 function sectionOf({ host, columns, versions, cases }: Evidence): string {
@@ -42,6 +48,7 @@ function sectionOf({ host, columns, versions, cases }: Evidence): string {
   return [
     `## ${host}`,
     `${Object.values(versions).join(', ')}.`,
+    `Seen on ${new Date().toISOString().slice(0, 10)}.`,
     `Again: \`npm run lab -- --host ${host}${columns === undefined ? '' : ` --columns ${columns}`} ${cases.map(({ name }) => name).join(' ')}\``,
     ...parts,
   ].join('\n\n');

@@ -36,7 +36,7 @@ export class Agent {
 
   /** @param timeout seconds */
   async exec(argv: readonly string[], options: { stdin?: string; timeout?: number } = {}): Promise<Finished> {
-    const { timeout = 120, stdin } = options;
+    const { timeout = 300, stdin } = options;
     const request: Record<string, unknown> = { exec: argv, timeout };
     if (stdin !== undefined) request['stdin'] = stdin;
     return (await this.#ask(request, timeout + 30)) as unknown as Finished;
