@@ -150,8 +150,8 @@ static int load_failure(int error, bool had_maps)
 	if (had_maps && (error == -EINVAL || error == -EEXIST))
 		return fail("load",
 			    "it cannot be loaded on the maps in " PIN_ROOT
-			    ", which may be another version's: %s",
-			    strerror(-error));
+			    ", which may be another version's: %s (lockdown: %s)",
+			    strerror(-error), state);
 	return fail("load", "the kernel did not take the program: %s (lockdown: %s)",
 		    strerror(-error), state);
 }

@@ -9,7 +9,7 @@ import {
 import { judgeAccess, type DeviceAccess } from '../../src/mitigation/access-rules/judge-access.js';
 import type { ConfigSpaceLayout } from '../../src/pci/config-space/layout.js';
 import type { Mode } from '../../src/policy/policy-terms.js';
-import type { Random } from '../layout-oracle/random.js';
+import type { Random } from '../../test/layout-oracle/random.js';
 
 /** Accesses of one process, made while the guard has the same rules and modes. */
 export interface Block {
