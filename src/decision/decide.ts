@@ -14,6 +14,7 @@ import {
   type GroupPlan,
   type PlanContext,
 } from '../mitigation/domain-plan.js';
+import { unaskedRules } from '../mitigation/qemu-filter/filter-plan.js';
 import { formatBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import { policyInForce, type PolicyInForce } from '../policy/policy-in-force.js';
@@ -85,7 +86,10 @@ export function decide(input: DecideInput): DecideResult {
     devices,
     edits: edits.map(({ kind, target, summary }) => ({ kind, target, summary })),
     moves: verdict === 'denied' ? [] : enforced.moves.map(({ device, from, to }) => ({ device, from, to })),
-    problems: cases.flatMap(({ device, assessment }) => problemsOf(device, assessment)),
+    problems: [
+      ...cases.flatMap(({ device, assessment }) => problemsOf(device, assessment)),
+      ...(attachment ? cases.flatMap(({ device }, at) => unasked(document, device, devices[at]!)) : []),
+    ],
   };
   if (attachment) return { decision, xml: attachment.withEdits(edits.flatMap(({ splices }) => splices)) };
   return { decision, xml: edits.length === 0 ? input.xml : rewrite(document, decision, enforced) };
@@ -142,6 +146,7 @@ function planContext(input: DecideInput, document: DomainDocument): PlanContext 
       return addresses;
     },
     plugging: input.attach !== undefined,
+    fixed: input.guestHardware === 'fixed',
   };
 }
 
@@ -215,6 +220,19 @@ function problemsOf(device: AssignedDevice, assessment: Assessment): Problem[] {
     problem,
     remedy,
   }));
+}
+
+/** A filter cannot learn of a device that comes later: it treats all of them alike. */
+function unasked(document: DomainDocument, device: AssignedDevice, { plan }: DeviceDecision): Problem[] {
+  const rules = unaskedRules(document, device, plan);
+  if (rules === undefined) return [];
+  return [
+    {
+      place: device.source ?? device.place,
+      problem: `the config filter that the domain runs with has ${rules} for every device that is plugged in`,
+      remedy: 'Where the device does not work so, define it in the domain, and start that anew.',
+    },
+  ];
 }
 
 function rewrite(document: DomainDocument, decision: Decision, { edits }: GroupPlan): string {

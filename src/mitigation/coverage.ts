@@ -56,8 +56,8 @@ export type Circumstance = 'hot-plugged' | 'already-running';
 
 /** Whether what a mechanism closes by its standard behaviour is closed in these circumstances, too. */
 export const REACH: Record<Circumstance, Record<MechanismColumn, boolean>> = {
-  // A filter has the rules of the devices that its VM started with; a bus reaches what is put behind its bridge.
-  'hot-plugged': row(true, true, false, false, true, true),
+  // A filter has rules for every device that its VM did not start with; a bus reaches what is put behind its bridge.
+  'hot-plugged': row(true, true, true, true, true, true),
   'already-running': row(true, true, false, false, false, false),
 };
 

@@ -45,6 +45,8 @@ export interface PlanContext {
   addresses: AddressPlan;
   /** Whether the devices are plugged into a domain that is there: then they take places that it has. */
   plugging: boolean;
+  /** Whether the domain runs, or comes from another host: what it has and need not have is no matter now. */
+  fixed: boolean;
 }
 
 /** What a device gets because of what is planned for others. */

@@ -238,6 +238,22 @@ static void only_observes(void)
     close(device);
 }
 
+/* A device that QEMU opens later, and that no entry of the text names */
+static void filters_every_other(void)
+{
+    int named = open_device(NVME);
+    int later = open_device(FREE);
+
+    CHECK(arrives(named, CONFIG + 0x800));
+    CHECK(!arrives(later, CONFIG + 0x800));
+    CHECK(arrives(later, CONFIG + 0x04));
+    close(named);
+    close(later);
+    later = open_device(FREE);
+    CHECK(!arrives(later, CONFIG + 0x800));
+    close(later);
+}
+
 int main(int argc, char **argv)
 {
     group = open("/dev/null", O_RDWR);
@@ -247,6 +263,10 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "observe") == 0) {
         only_observes();
+        return report();
+    }
+    if (argc > 1 && strcmp(argv[1], "every-other") == 0) {
+        filters_every_other();
         return report();
     }
     blocks_by_rule();

@@ -36,6 +36,11 @@ expect "0000:01:00.0 blocked write cfg 0x800 length 1, count 1"
 with_filter "0000:01:00.0=unassigned:w:block;ioctl:reset:block" observe observe
 expect "0000:01:00.0 observed write cfg 0x800 length 1, count 1"
 
+# What no entry names, such as a device that is plugged in later, has what * says
+with_filter "0000:01:00.0=unassigned:rw:allow *=unassigned:w:block" block every-other
+digest=$("$build/access-rules-digest" 'unassigned:w:block')
+expect "0000:02:00.0 ready, mode=block rules=$digest"
+
 # What is wrong anywhere leaves no device to QEMU
 with_filter '0000:01:00.0=unassigned:w:blok' block refused
 expect 'refusing all devices: VFIO_WARDEN_RULES is wrong at character 14, before "unassigned:w:blok"'

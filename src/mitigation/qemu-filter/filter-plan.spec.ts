@@ -14,6 +14,8 @@ const LIBRARY = '/usr/lib/vfio-warden/vfio-config-filter.so';
 /** Hidden capabilities lie in unassigned bytes, and are named besides. */
 const RULES =
   'unassigned:w:block;unassigned:r:allow;cfg:178-213:w:block;cfg:21c-22b:w:block;cfg:3a0-3ab:w:block';
+/** And what a device gets that is plugged in later. */
+const TEXT = `${NVME}=${RULES} *=unassigned:w:block`;
 
 const policy = policyOf(
   '{ name: filter, mode: enforce, require: [unassigned-extended, unassigned-legacy], mitigations: [qemu-config-filter] }',
@@ -27,7 +29,7 @@ describe('a domain whose QEMU has the property', () => {
     expect(decision.verdict).toBe('restricted');
     expect(result).toContain("<qemu:arg value='-global'/>");
     expect(result).toContain("<qemu:arg value='vfio-pci.x-config-filter=block'/>");
-    expect(result).toContain(`<qemu:arg value='vfio-pci.x-config-filter-rules=${NVME}=${RULES}'/>`);
+    expect(result).toContain(`<qemu:arg value='vfio-pci.x-config-filter-rules=${TEXT}'/>`);
     expect(undoEdits(result)).toBe(xml);
     expect(decideAbout(result, { policy, host: FILTER_HOST }).xml).toBe(result);
   });
@@ -66,7 +68,7 @@ describe('a domain on a stock QEMU', () => {
 
     expect(result).toContain(`<qemu:env name='LD_PRELOAD' value='${LIBRARY}:/usr/lib/other.so'/>`);
     expect(result).toContain("<qemu:env name='VFIO_WARDEN_FILTER' value='block'/>");
-    expect(rulesInForce(readXml(result))).toBe(`${NVME}=${RULES}`);
+    expect(rulesInForce(readXml(result))).toBe(TEXT);
     expect(undoEdits(result)).toBe(xml);
     expect(decideAbout(result, { policy, host: PRELOAD_HOST }).xml).toBe(result);
   });
@@ -169,32 +171,99 @@ describe('where the filter is not offered', () => {
   it('a stock host', () => {
     expect(decideAbout(domain(hostdev(NVME)), { policy, host: STOCK_HOST }).decision.edits).toEqual([]);
   });
+});
 
-  it('a device that is plugged into a domain whose filter does not speak of it', () => {
-    const attach = { xml: hostdev(NVME) };
-    const without = decideAbout(domain(hostdev(TG3)), { policy, host: FILTER_HOST, attach });
-    expect(without.decision.devices[0]!.plan.rejected).toContainEqual({
+describe('a device that is plugged into a domain with a filter', () => {
+  const attach = { xml: hostdev(NVME) };
+  const started = decideAbout(domain(hostdev(TG3)), { policy, host: PRELOAD_HOST }).xml;
+  const withNvme = started.replace('</devices>', `${hostdev(NVME)}</devices>`);
+
+  it('has what the filter has for every other device, where that is enough', () => {
+    const { decision, xml } = decideAbout(started, { policy, host: PRELOAD_HOST, attach });
+    expect(decision.devices[0]!.plan.mechanisms).toMatchObject([{ name: 'qemu-config-filter' }]);
+    expect(decision).toMatchObject({ verdict: 'restricted', problems: [] });
+    expect(xml).toBe(attach.xml);
+
+    // Afterwards the running domain lacks nothing, and its next start has a rule of the device's own.
+    const running = decideAbout(withNvme, { policy, host: PRELOAD_HOST, guestHardware: 'fixed' });
+    expect(running.decision).toMatchObject({ verdict: 'restricted', edits: [] });
+  });
+
+  it('is told of where registers of its own are to be closed, or a driver needs what it is kept from', () => {
+    const registers = policyOf(
+      '{ name: filter, mode: enforce, require: [unassigned-extended, power-management], mitigations: [qemu-config-filter] }',
+    );
+    const reason = `the filter that the domain was defined with has no such rules for ${NVME}`;
+    const more = decideAbout(started, { policy: registers, host: PRELOAD_HOST, attach });
+    expect(more.decision.devices[0]!.plan.rejected).toContainEqual({
       mechanism: 'qemu-config-filter',
-      reason: `the filter that the domain was defined with has no such rules for ${NVME}`,
+      reason,
     });
 
+    const off = policyOf('{ name: off, mode: off }');
+    const { decision } = decideAbout(started, { policy: off, host: PRELOAD_HOST, attach });
+    expect(decision.problems).toEqual([
+      {
+        place: NVME,
+        problem:
+          'the config filter that the domain runs with has unassigned:w:block for every device that is plugged in',
+        remedy: 'Where the device does not work so, define it in the domain, and start that anew.',
+      },
+    ]);
+  });
+
+  it('comes back with the rules that it was started with', () => {
     const both = decideAbout(domain(hostdev(TG3) + hostdev(NVME)), { policy, host: FILTER_HOST }).xml;
     const detached = both.replace(hostdev(NVME), '');
     const again = decideAbout(detached, { policy, host: FILTER_HOST, attach });
     expect(again.decision.devices[0]!.plan.mechanisms).toHaveLength(1);
     expect(again.xml).toBe(attach.xml);
+    // While it is away the domain has more than it needs, and lacks nothing.
+    const without = decideAbout(detached, { policy, host: FILTER_HOST, guestHardware: 'fixed' });
+    expect(without.decision).toMatchObject({ verdict: 'restricted', edits: [] });
+  });
+
+  it('has nothing where the domain was started without a filter', () => {
+    const bare = decideAbout(domain(hostdev(TG3)), { policy, host: FILTER_HOST, attach });
+    expect(bare.decision.devices[0]!.plan.rejected).toContainEqual({
+      mechanism: 'qemu-config-filter',
+      reason: `the filter that the domain was defined with has no such rules for ${NVME}`,
+    });
+  });
+});
+
+describe('two devices in one VM', () => {
+  it('one that policy leaves alone has an entry that lets everything pass', () => {
+    const one = policyOf(
+      "{ name: free, match: { devices: [{ vendor: '14e4' }] }, mode: off }",
+      '{ name: filter, mode: enforce, require: [unassigned-extended, unassigned-legacy], mitigations: [qemu-config-filter] }',
+    );
+    const { xml } = decideAbout(domain(hostdev(TG3) + hostdev(NVME)), { policy: one, host: PRELOAD_HOST });
+    expect(rulesInForce(readXml(xml))).toBe(`${TG3}=unassigned:rw:allow ${TEXT}`);
+  });
+
+  it('one that libvirt chooses at start has no entry, and so there is none for every other device', () => {
+    const pool = "<interface type='network'><source network='vfs'/></interface>";
+    const { xml } = decideAbout(domain(hostdev(NVME) + pool), {
+      policy,
+      host: PRELOAD_HOST,
+      hostdevNetworks: ['vfs'],
+    });
+    expect(rulesInForce(readXml(xml))).toBe(`${NVME}=${RULES}`);
   });
 });
 
 describe('the text for a VM', () => {
   it('has an entry a function, and one for all others', () => {
-    const text = filterText([
+    const functions = [
       { bdf: '0000:02:00.0', rules: 'b' },
       { bdf: '0000:01:00.0', rules: 'a' },
-    ])!;
+    ];
+    const text = filterText(functions)!;
     expect(text).toBe('0000:01:00.0=a 0000:02:00.0=b');
-    expect(rulesOf(`${text} *=c`, '0000:03:00.0')).toBe('c');
     expect(rulesOf(text, '0000:03:00.0')).toBeUndefined();
+    expect(filterText(functions, 'c')).toBe(`${text} *=c`);
+    expect(rulesOf(`${text} *=c`, '0000:03:00.0')).toBe('c');
   });
 
   it('is named by the same digest as in C', () => {

@@ -5,27 +5,36 @@ export interface FunctionRules {
   rules: string;
 }
 
+/** The name of the entry for every function without one of its own. */
+export const EVERY_OTHER = '*';
+
 /** What `qemu/filter/access-rules.h` has room for, in bytes. */
 const MAX_TEXT = 65_536;
 
 /**
  * The text for all devices of a VM, in the order of their addresses; undefined where it would be longer than a carrier
  * takes.
+ *
+ * @param others rules of every device without an entry of its own, as of one that is plugged in later
  */
-export function filterText(functions: readonly FunctionRules[]): string | undefined {
+export function filterText(functions: readonly FunctionRules[], others?: string): string | undefined {
   const text = functions
     .toSorted((a, b) => (a.bdf < b.bdf ? -1 : 1))
     .map(({ bdf, rules }) => `${bdf}=${rules}`)
+    .concat(others === undefined ? [] : [`${EVERY_OTHER}=${others}`])
     .join(' ');
   return text.length <= MAX_TEXT ? text : undefined;
 }
 
 /** The rules that a VM's text has for a function; `*` stands for every function without an entry of its own. */
 export function rulesOf(text: string, bdf: string): string | undefined {
-  const entries = text
-    .split(' ')
-    .map((entry) => [entry.split('=', 1)[0]!, entry.slice(entry.indexOf('=') + 1)]);
-  return (entries.find(([name]) => name === bdf) ?? entries.find(([name]) => name === '*'))?.[1];
+  return entryOf(text, bdf) ?? entryOf(text, EVERY_OTHER);
+}
+
+/** The rules of one entry of a VM's text. */
+export function entryOf(text: string, name: string): string | undefined {
+  const entry = text.split(' ').find((part) => part.startsWith(`${name}=`));
+  return entry?.slice(name.length + 1);
 }
 
 /** FNV-1a with 64 bits, as both carriers name the rules that they have: 16 hexadecimal digits. */
