@@ -238,6 +238,10 @@ export class Settings {
   @IsIn(['warn', 'refuse'])
   incoming: 'warn' | 'refuse' = 'warn';
 
+  /** Where libvirt keeps the logs of its domains: there the preloaded config filter says that it is in place. */
+  @IsAbsolutePath()
+  domainLogs = '/var/log/libvirt/qemu';
+
   /** Whether inactive domains that policy would rewrite are defined again; without it they are only recorded. */
   @IsSwitch()
   reconcile = true;

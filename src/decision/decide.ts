@@ -185,6 +185,7 @@ function record(entry: DeviceCase, group: GroupPlan, enforced: GroupPlan): Devic
     },
     ...(exemptions.length > 0 && { exemptions: [...exemptions] }),
     mode,
+    ...(placedRule?.rule.unverified === 'stop' && { unverified: 'stop' as const }),
     required: [...intake.required],
     findings: assessment.findings,
     needs: assessment.needs,

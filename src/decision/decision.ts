@@ -84,6 +84,8 @@ export interface DeviceDecision {
   exemptions?: AppliedExemption[];
   /** The rule's mode, lowered by the host's switch. */
   mode: Mode;
+  /** The rule has the domain ended where its QEMU is seen without its config filter. */
+  unverified?: 'stop';
   required: Exposure[];
   findings: Finding[];
   needs: CompatibilityNeed[];

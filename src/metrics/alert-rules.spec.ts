@@ -40,6 +40,7 @@ describe('the alert rules', () => {
         libvirtConnected: () => true,
         mode: () => 'enforce',
         store: () => ({ state: 'ok', pending: 0, lost: 0 }),
+        unverifiedRunning: () => 0,
         staleRunning: () => 0,
         parameters: () => ({ configured: true, live: true, verified: false }),
         policy: () => ({

@@ -4,6 +4,7 @@ import type { Surface } from '../decision/occasion.js';
 import { HOOK_OPERATIONS, type HookOperation } from '../libvirt/hook/hook-answer.js';
 import { PROXY_OUTCOMES, type ProxyOutcome } from '../libvirt/proxy/call-outcome.js';
 import { EXEMPTION_STATES, exemptionState } from '../policy/exemption-state.js';
+import { READ_BACKS, type ReadBack } from '../filter/filter-watch.js';
 import type { PlacedExemption } from '../policy/policy-set.js';
 import type { PolicyStatus } from '../policy/activation/policy-status.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
@@ -18,6 +19,8 @@ export interface MetricSources {
   unprotectedRunning?: () => number | undefined;
   /** `pending`: entries not yet written; `lost`: entries that never will be, since the start. */
   store?: () => { state: 'ok' | 'away'; pending: number; lost: number };
+  /** Running domains whose QEMU was not seen to have the config filter that they rely on. */
+  unverifiedRunning?: () => number | undefined;
   /** Running domains that do not have what policy asks for now. */
   staleRunning?: () => number | undefined;
   policy?: () => PolicyStatus & { exemptions: readonly PlacedExemption[] };
@@ -65,6 +68,11 @@ export class Metrics {
     'Times that the kernel guard was found gone.',
     [],
   );
+  private readonly filterReadBacks = this.counter(
+    'filter_read_backs_total',
+    'Looks whether the QEMU of a running domain has its config filter.',
+    ['outcome'],
+  );
   private readonly policySyncs = this.counter(
     'policy_sync_total',
     'Looks at the source of policies, by what they came to: a result, or the reason of a refusal.',
@@ -86,6 +94,7 @@ export class Metrics {
     );
     // A series that begins with its first event has no increase to alert about.
     for (const outcome of PROXY_OUTCOMES) this.proxyCalls.inc({ outcome }, 0);
+    for (const outcome of READ_BACKS) this.filterReadBacks.inc({ outcome }, 0);
     for (const operation of HOOK_OPERATIONS) {
       for (const outcome of HOOK_OUTCOMES) this.hookCalls.inc({ operation, outcome }, 0);
     }
@@ -113,6 +122,10 @@ export class Metrics {
     this.parameterAccesses.inc({ device }, accesses);
   }
 
+  filterReadBack(outcome: ReadBack): void {
+    this.filterReadBacks.inc({ outcome });
+  }
+
   guardGap(): void {
     this.guardGaps.inc();
   }
@@ -125,6 +138,7 @@ export class Metrics {
   /** Says where the gauges come from; each source is given once. */
   watch({
     unprotectedRunning,
+    unverifiedRunning,
     staleRunning,
     policy,
     store,
@@ -139,6 +153,13 @@ export class Metrics {
         'stale_running_domains',
         'Running domains that cannot have what policy asks for now before their next start.',
         staleRunning,
+      );
+    }
+    if (unverifiedRunning) {
+      this.watched(
+        'filter_unverified_domains',
+        'Running domains whose QEMU was not seen to have the config filter that they rely on.',
+        unverifiedRunning,
       );
     }
     if (unprotectedRunning) {

@@ -45,9 +45,7 @@ export const qemuConfigFilter: Mechanism = {
   name: 'qemu-config-filter',
   guestChange: 'none',
   exemptionGrain: 'range',
-  price:
-    'libvirt marks the domain as tainted (custom-argv); a running domain must be started anew; ' +
-    'this version does not read back that a running VM has it',
+  price: 'libvirt marks the domain as tainted (custom-argv); a running domain must be started anew',
   column: ({ document, host }) =>
     carrierFor(document, host)?.name === 'property' ? 'filter-property' : 'filter-preload',
   availability: ({ document, host, device }) => {

@@ -21,10 +21,12 @@ import {
   KNOWLEDGE,
   MODES,
   UNCOVERED_ACTIONS,
+  UNVERIFIED_ACTIONS,
   type ChangePermission,
   type Knowledge,
   type Mode,
   type UncoveredAction,
+  type UnverifiedAction,
 } from './policy-terms.js';
 import { OptionalListOf } from '../documents/optional-list.js';
 import { IsWholeNumber } from '../documents/whole-number.js';
@@ -108,6 +110,11 @@ export class PolicyRule {
   @IsOptional()
   @IsIn(UNCOVERED_ACTIONS)
   uncovered?: UncoveredAction;
+
+  /** Where QEMU is seen not to have the config filter that the rule relies on: only told, or the domain is ended. */
+  @IsOptional()
+  @IsIn(UNVERIFIED_ACTIONS)
+  unverified?: UnverifiedAction;
 
   /** Of a rule with mode `enforce`: where it is enforced yet. Before the first step it is observed. */
   @OptionalListOf(() => RolloutStep, 16)

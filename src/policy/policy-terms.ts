@@ -12,6 +12,10 @@ export type ChangePermission = (typeof CHANGE_PERMISSIONS)[number];
 export const UNCOVERED_ACTIONS = ['warn', 'deny'] as const;
 export type UncoveredAction = (typeof UNCOVERED_ACTIONS)[number];
 
+/** What becomes of a running domain whose QEMU is seen without the config filter that it relies on. */
+export const UNVERIFIED_ACTIONS = ['alarm', 'stop'] as const;
+export type UnverifiedAction = (typeof UNVERIFIED_ACTIONS)[number];
+
 /** How exactly the risk database knows the device: by its ids, or by its class only. */
 export const KNOWLEDGE = ['device', 'class'] as const;
 export type Knowledge = (typeof KNOWLEDGE)[number];

@@ -6,6 +6,7 @@ import { DecisionRecorder } from '../store/decision-recorder.js';
 import { DecisionService } from '../decision/decision.service.js';
 import { guardRulesOf } from '../decision/guard-rules.js';
 import { FunctionRelease } from '../guard/function-release.js';
+import { FilterWatch } from '../filter/filter-watch.js';
 import { GuardArming } from '../guard/guard-arming.js';
 import { GuardWatch } from '../guard/guard-watch.js';
 import { GuardProgram } from '../host/guard/guard-program.js';
@@ -147,6 +148,14 @@ export async function compose(
     onArmed: (decision, devices) => guardWatch.arm(decision, devices),
     onReleased: (devices) => guardWatch.disarm(devices),
   });
+  const filterWatch = new FilterWatch({
+    journal,
+    host: hostName,
+    domainLogs: settings.domainLogs,
+    readBack: (outcome) => metrics.filterReadBack(outcome),
+    log: logger,
+    clock,
+  });
   const toldStarts = new ToldStarts(clock);
   const reconciler = new Reconciler({
     recorder,
@@ -158,6 +167,7 @@ export async function compose(
     redefine: settings.reconcile,
     armRunning: (decision) => arming.armRunning(decision),
     release: new FunctionRelease({ registry, arming, log: logger }),
+    filterWatch,
     log: logger,
     clock,
   });
@@ -256,6 +266,7 @@ export async function compose(
     parameters: () => parameterWatch.inForce,
     libvirtConnected: () => libvirt.connected,
     unprotectedRunning: () => (libvirt.connected ? registry.unprotectedRunning : undefined),
+    unverifiedRunning: () => (libvirt.connected ? filterWatch.unverifiedRunning : undefined),
     staleRunning: () => (libvirt.connected ? registry.staleRunning : undefined),
     policy: () => ({ ...activation.status(), exemptions: decisions.basis.policy.exemptions ?? [] }),
   });

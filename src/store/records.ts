@@ -55,10 +55,17 @@ export const EVENT_KINDS = [
   'gap',
   /** The kernel guard has the rules of a domain's functions. */
   'armed',
-  /** The kernel guard has judged accesses of a domain's function since it was armed. */
+  /**
+   * The kernel guard has judged accesses of a domain's function since it was armed; or the QEMU of a running domain says that it has
+   * the config filter of its functions.
+   */
   'verified',
   /** No domain has a function any more, and the kernel guard has its rules no more: the host's standard holds for it. */
   'released',
+  /** The QEMU of a running domain lacks the config filter of its functions, or it could not be told. */
+  'unverified',
+  /** A running domain was ended, since policy does not let it run without its config filter. */
+  'ended',
   /** The kernel guard, or the parameters of vfio-pci, kept accesses from a function. */
   'access-blocked',
   /** The kernel guard only counted accesses that it would keep from a function. */

@@ -24,6 +24,10 @@ export interface Presence {
 export interface Survey {
   record: DomainRecord;
   decision: Decision;
+  /** The domain as libvirt has it. */
+  xml: string;
+  /** Why it runs without the config filter that it relies on, for each function. */
+  unverified?: readonly string[];
   /** The document that an inactive domain should be defined with instead; absent where nothing is to be changed. */
   redefinition?: string;
 }
@@ -45,7 +49,7 @@ export class DomainSurvey {
     const result = this.decide(domain, xml, presence, at);
     const stale = presence.active ? this.staleness(domain, xml, result.decision, at) : undefined;
     const record = this.record(domain, xml, presence, result, stale);
-    const survey: Survey = { record, decision: result.decision };
+    const survey: Survey = { record, decision: result.decision, xml };
     if (!presence.active && result.xml !== xml) survey.redefinition = result.xml;
     return survey;
   }

@@ -1,4 +1,5 @@
 import type { Decision } from '../../decision/decision.js';
+import type { FilterWatch } from '../../filter/filter-watch.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import type { JudgedDomain } from '../../policy/effect/policy-effect.js';
 import type { Journal } from '../../store/journal.js';
@@ -42,6 +43,8 @@ export interface ReconcilerParts {
   armRunning?: (decision: Decision) => { problem: string } | undefined;
   /** Takes the rules from those that a domain has given up. */
   release?: FunctionRelease;
+  /** Reads back whether a running domain has the config filter that it relies on. */
+  filterWatch?: Pick<FilterWatch, 'check' | 'forget'>;
   /** Whether inactive domains are defined again with what policy demands. */
   redefine: boolean;
   log: { info(message: string): void; warn(message: string): void };
@@ -142,7 +145,10 @@ export class Reconciler {
   private takeEvent(event: DomainEvent): void {
     const { domain } = event;
     if (event.kind !== 'lifecycle') {
-      if (event.kind === 'device-added' || event.kind === 'device-removed') this.lookSoon(domain);
+      if (event.kind === 'device-added' || event.kind === 'device-removed') {
+        this.parts.filterWatch?.forget(domain.uuid);
+        this.lookSoon(domain);
+      }
       return;
     }
     switch (event.event) {
@@ -153,6 +159,7 @@ export class Reconciler {
       case LIFECYCLE.stopped:
         this.parts.release?.stopped(domain.uuid);
         this.parts.registry.change(domain.uuid, domain.name, { active: false });
+        this.parts.filterWatch?.forget(domain.uuid);
         this.tell('stopped', domain, 'it stopped');
         break;
       case LIFECYCLE.undefined:
@@ -209,6 +216,11 @@ export class Reconciler {
       const unarmed = presence.active ? this.parts.armRunning?.(survey.decision) : undefined;
       if (unarmed) this.parts.log.warn(`${domain.name}: ${unarmed.problem}`);
       this.parts.release?.settle(domain.uuid, had, presence.active ? survey.record.devices : [], asOf);
+      const unverified = presence.active && (await this.parts.filterWatch?.check(client, domain, survey));
+      if (unverified) {
+        survey.unverified = unverified.reasons;
+        survey.record = this.parts.registry.change(domain.uuid, domain.name, { unprotected: true });
+      }
       if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
       else if (
         presence.active &&
@@ -256,7 +268,7 @@ export class Reconciler {
     );
   }
 
-  private tellStarted({ record, decision }: Survey): void {
+  private tellStarted({ record, decision, unverified = [] }: Survey): void {
     const domain = { name: record.name, uuid: record.uuid };
     if (record.unprotected) {
       if (this.parts.toldStarts.take(record.uuid)) return;
@@ -270,7 +282,7 @@ export class Reconciler {
       this.tell(
         'started-unprotected',
         domain,
-        `open though policy requires it closed: ${open.join(', ')}`,
+        `open though policy requires it closed: ${[...open, ...unverified].join(', ')}`,
         record.decisionId,
       );
     } else if (record.devices.length > 0)

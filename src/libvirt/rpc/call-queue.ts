@@ -1,5 +1,5 @@
 import { CallTimeout, type ConnectionLost } from './call-errors.js';
-import { encodeFrame, PROGRAM, PROGRAM_VERSION, STATUS, TYPE, type FrameHeader } from './frame.js';
+import { encodeFrame, PROGRAM_VERSION, STATUS, TYPE, type FrameHeader } from './frame.js';
 import { decodeError } from './libvirt-error.js';
 import type { Procedure } from './procedures.js';
 import { ProtocolError } from './protocol-error.js';
@@ -111,7 +111,7 @@ function encodeCall<Arguments extends readonly unknown[]>(
   procedure.write(writer, ...args);
   return encodeFrame(
     {
-      program: PROGRAM.remote,
+      program: procedure.program,
       version: PROGRAM_VERSION,
       procedure: procedure.number,
       type: TYPE.call,

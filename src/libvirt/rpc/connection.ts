@@ -114,7 +114,7 @@ export class Connection {
 
   private takeFrame(header: FrameHeader, frame: Buffer): void {
     const { program, type, procedure } = header;
-    if (program === PROGRAM.remote && type === TYPE.reply) {
+    if ((program === PROGRAM.remote || program === PROGRAM.qemu) && type === TYPE.reply) {
       this.calls.answer(header, frame.subarray(HEADER_BYTES));
     } else if (program === PROGRAM.remote && type === TYPE.message) {
       this.onMessage(procedure, new XdrReader(frame, HEADER_BYTES));

@@ -193,6 +193,16 @@ export class LibvirtClient {
     return this.connection.call(PROCEDURE.updateDevice, domain, xml, flags);
   }
 
+  /**
+   * Sends a command to QEMU's monitor past libvirt, which marks the domain as tainted (`custom-monitor`).
+   *
+   * @param command QMP, as JSON
+   * @returns QEMU's answer, as JSON: `return` or `error`
+   */
+  monitorCommand(domain: DomainRef, command: string): Promise<string> {
+    return this.connection.call(PROCEDURE.monitorCommand, domain, command, 0);
+  }
+
   /** @param flags `virConnectListAllNetworksFlags`; 0 is all, active or not */
   listNetworks(flags = 0): Promise<NetworkRef[]> {
     return this.connection.call(PROCEDURE.listNetworks, flags);

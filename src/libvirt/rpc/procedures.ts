@@ -1,3 +1,4 @@
+import { PROGRAM } from './frame.js';
 import type { XdrReader } from './xdr-reader.js';
 import type { XdrWriter } from './xdr-writer.js';
 import {
@@ -10,10 +11,12 @@ import {
   type NetworkRef,
 } from './types.js';
 
-/** A call of the remote program: its arguments' and its reply's encoding (`remote_protocol.x`). */
+/** A call: its arguments' and its reply's encoding (`remote_protocol.x`, `qemu_protocol.x`). */
 export interface Procedure<Arguments extends readonly unknown[], Reply> {
-  /** Without `REMOTE_PROC_`. */
+  /** Without `REMOTE_PROC_` or `QEMU_PROC_`. */
   name: string;
+  /** What it is a procedure of. */
+  program: number;
   number: number;
   write(writer: XdrWriter, ...args: Arguments): void;
   read(reader: XdrReader): Reply;
@@ -61,7 +64,7 @@ function procedure<Arguments extends readonly unknown[], Reply>(
   write: (writer: XdrWriter, ...args: Arguments) => void,
   read: (reader: XdrReader) => Reply,
 ): Procedure<Arguments, Reply> {
-  return { name, number, write, read };
+  return { name, program: PROGRAM.remote, number, write, read };
 }
 
 /** A list, and after it the same number again. */
@@ -132,6 +135,23 @@ const DOMAIN = {
   updateDevice: procedure('DOMAIN_UPDATE_DEVICE_FLAGS', 174, writeDeviceXml, nothing),
 };
 
+/** Calls that only QEMU's driver has (`qemu_protocol.x`). */
+const QEMU = {
+  monitorCommand: {
+    ...procedure(
+      'DOMAIN_MONITOR_COMMAND',
+      1,
+      (writer, domain: DomainRef, command: string, flags: number) => {
+        writeDomainRef(writer, domain);
+        writer.string(command);
+        writer.u32(flags);
+      },
+      readString,
+    ),
+    program: PROGRAM.qemu,
+  },
+};
+
 const NETWORK = {
   networkXml: procedure(
     'NETWORK_GET_XML_DESC',
@@ -168,4 +188,4 @@ const EVENT = {
 };
 
 /** The calls that this client makes. Numbers are the same in every release of libvirt. */
-export const PROCEDURE = { ...AUTH, ...CONNECT, ...DOMAIN, ...NETWORK, ...EVENT };
+export const PROCEDURE = { ...AUTH, ...CONNECT, ...DOMAIN, ...QEMU, ...NETWORK, ...EVENT };
