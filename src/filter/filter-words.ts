@@ -33,11 +33,17 @@ export function carrierInForce({ root }: DomainDocument): 'property' | 'preload'
 /** @param document the domain as it runs, which the decision is about */
 export function relyingFunctions(document: DomainDocument, { devices }: Decision): RelyingFunction[] {
   const text = rulesInForce(document.root) ?? '';
-  return devices.flatMap(({ source, mode, plan, unverified = 'alarm' }): RelyingFunction[] => {
+  return devices.flatMap(({ source, mode, plan, unverified }): RelyingFunction[] => {
     const filtered = plan.mechanisms.some(({ name }) => name === 'qemu-config-filter');
     if (source === undefined || mode !== 'enforce' || !filtered) return [];
     const rules = rulesOf(text, source);
-    return [{ bdf: source, digest: rules === undefined ? undefined : filterDigest(rules), unverified }];
+    return [
+      {
+        bdf: source,
+        digest: rules === undefined ? undefined : filterDigest(rules),
+        unverified: unverified ?? 'alarm',
+      },
+    ];
   });
 }
 
