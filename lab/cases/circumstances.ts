@@ -126,12 +126,12 @@ async function alreadyRunning(host: LabHost, mechanism: LabMechanism, device: De
 
 async function withGuest<T>(
   host: LabHost,
-  { column }: LabMechanism,
+  { column, emulator }: LabMechanism,
   devices: readonly DeviceFacts[],
   work: (name: string) => Promise<T>,
 ): Promise<T> {
   const name = circumstancesDomain(column);
-  const xml = domainXml({ name, devices, qemuArguments: PausedGuest.qemuArguments(name) });
+  const xml = domainXml({ name, devices, emulator, qemuArguments: PausedGuest.qemuArguments(name) });
   await host.agent.writeFile(`/tmp/${name}.xml`, xml);
   await host.virsh(['define', `/tmp/${name}.xml`]);
   await host.start(name, { paused: true });

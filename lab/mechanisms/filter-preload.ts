@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { filterReadBack } from '../outside/filter-read-back.js';
 import type { LabHost } from '../outside/lab-host.js';
 import type { LabMechanism } from './lab-mechanism.js';
 
@@ -28,4 +29,5 @@ export default {
   mitigations: ['qemu-config-filter'],
   install,
   missing,
+  afterwards: async (host) => filterReadBack(host, 'filter-preload'),
 } satisfies LabMechanism;

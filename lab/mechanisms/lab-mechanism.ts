@@ -16,6 +16,8 @@ export interface LabMechanism {
    * @throws Error where it cannot be made here
    */
   kernel?(kernel: Kernel, userland: string): Promise<Kernel>;
+  /** The emulator that its domains name; where not given that of the host's Debian. */
+  emulator?: string;
   /** What the policy rule allows; empty: the rule is off. */
   mitigations: readonly MechanismName[];
   /** Puts what it needs on the host, where that alone acts on no domain; long before it is used, since it has to be noticed. */

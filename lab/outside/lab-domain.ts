@@ -5,6 +5,8 @@ export interface LabDomain {
   devices: readonly { bdf: string; device: LabDevice }[];
   /** More arguments of QEMU. */
   qemuArguments?: readonly string[];
+  /** Its path; the one of the host's Debian where not given. */
+  emulator?: string | undefined;
   /** MiB. */
   memory?: number;
   /** More elements of `<os>`, and of `<devices>`. */
@@ -17,6 +19,7 @@ export function domainXml({
   name,
   devices,
   qemuArguments = [],
+  emulator = '/usr/bin/qemu-system-x86_64',
   memory = 128,
   os = '',
   elements = '',
@@ -34,7 +37,7 @@ export function domainXml({
   <features><acpi/></features>
   <os><type arch='x86_64' machine='q35'>hvm</type>${os}</os>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>${emulator}</emulator>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     ${[...hostdevs, elements].join('\n    ')}

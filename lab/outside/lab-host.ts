@@ -11,6 +11,9 @@ import { OuterMachine } from './outer-machine.js';
 export const PROXY = 'qemu+unix:///system?socket=/run/vfio-warden/libvirt-sock';
 export const DIRECT = 'qemu:///system';
 
+/** Where a QEMU with our patches is put; below /usr/bin it finds its firmware. */
+export const PATCHED_EMULATOR = '/usr/bin/qemu-system-x86_64-patched';
+
 const QEMU_CONF = `user = "root"
 group = "root"
 security_driver = "none"
@@ -29,7 +32,7 @@ const CAPABILITIES = '/var/cache/libvirt/qemu/capabilities';
 export interface LabHostOptions extends HardwareOptions {
   /** Name of the userland, for what is kept of it between runs. */
   name: string;
-  /** Policy documents of the host's vfio-warden; without them vfio-warden is not installed. */
+  /** Policy documents, and risk lists, of the host's vfio-warden; without them vfio-warden is not installed. */
   policies?: Record<string, unknown>[];
 }
 
@@ -57,6 +60,11 @@ export class LabHost {
 
   get agent(): Agent {
     return this.machine.agent;
+  }
+
+  /** Name of its Debian, as `--host` has it. */
+  get name(): string {
+    return this.options.name;
   }
 
   get kernel(): LabHostOptions['kernel'] {
@@ -174,12 +182,13 @@ export class LabHost {
       policies: '/etc/vfio-warden/policies',
       proxySocketGroup: 'root',
       hostName: 'lab',
+      otherEmulators: [PATCHED_EMULATOR],
     };
     await agent.writeFile('/etc/vfio-warden/config.yaml', stringify(settings));
-    await agent.writeFile(
-      '/etc/vfio-warden/policies/lab.yaml',
-      policies.map((policy) => stringify(policy, { aliasDuplicateObjects: false })).join('---\n'),
-    );
+    for (const [index, policy] of policies.entries()) {
+      const text = stringify(policy, { aliasDuplicateObjects: false });
+      await agent.writeFile(`/etc/vfio-warden/policies/lab-${index}.yaml`, text);
+    }
     await agent.run(['sh', `${this.project}/deploy/install-hook.sh`]);
     await this.startService();
   }

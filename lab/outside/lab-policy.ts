@@ -45,6 +45,29 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
   };
 }
 
+/** The window that no quirk of QEMU traps, of the device that stands for a GPU. What posed as NVIDIA's by its id would be known. */
+export function labRisks(): Record<string, unknown> {
+  return {
+    apiVersion: 'vfio-warden.dev/v1',
+    kind: 'RiskList',
+    entries: [
+      {
+        id: 'lab-vga-config-mirror',
+        match: { vendor: '1234', device: '1111' },
+        exposures: ['config-mirror-in-bar'],
+        effect: 'host-crash',
+        severity: 'high',
+        confidence: 'likely',
+        summary: 'It stands for a GPU with the window of Hopper and later.',
+        mirrors: [
+          { bar: 0, offset: '0x92000', size: '0x1000', addressing: 'direct', trappedByQemu: 'never' },
+        ],
+        evidence: [{ source: 'lab', reference: 'lab/devices/nvidia-vga.ts', date: '2026-11' }],
+      },
+    ],
+  };
+}
+
 /** A policy of one rule, for a mechanism that cannot tell domains apart: every exposure closed, in every domain. */
 export function policyOfOne({ column, mitigations }: LabMechanism): Record<string, unknown> {
   const { match: _, ...rule } = ruleFor(column, mitigations);

@@ -24,12 +24,12 @@ const DISTURBING: readonly Subject[] = ['power-management', 'reset'];
 /** Defines and starts a column's domain through vfio-warden, and has its guest try every exposure of every device. */
 export async function observeColumn(
   host: LabHost,
-  { column, mitigations }: LabMechanism,
+  { column, mitigations, emulator }: LabMechanism,
   devices: readonly DeviceFacts[],
   exposures: readonly LabExposure[],
 ): Promise<Observation[]> {
   const name = `lab-${column}`;
-  const xml = domainXml({ name, devices, qemuArguments: PausedGuest.qemuArguments(name) });
+  const xml = domainXml({ name, devices, emulator, qemuArguments: PausedGuest.qemuArguments(name) });
   await host.agent.writeFile(`/tmp/${name}.xml`, xml);
   await host.virsh(['define', `/tmp/${name}.xml`]);
   await host.start(name, { paused: true });
