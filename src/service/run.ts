@@ -1,8 +1,8 @@
 import 'reflect-metadata';
-import type { ChildProcess } from 'node:child_process';
 import { loadSettings } from '../config/load-settings.js';
 import { refusalsOf } from '../located-error.js';
 import { PolicyProcess } from '../policy/activation/policy-process.js';
+import type { WorkerStarter } from '../policy/activation/worker-starter.js';
 import { compose } from './compose.js';
 import { Lifecycle } from './lifecycle.js';
 import { createLogger } from './logger.js';
@@ -11,17 +11,11 @@ import { SystemdNotifier } from './systemd-notifier.js';
 
 let logger = createLogger('info');
 
-/** What reads revisions: a program, and a process that was started with it and waits. */
-export interface PolicyWorker {
-  program: string;
-  worker: ChildProcess;
-}
-
-async function start({ program, worker }: PolicyWorker): Promise<void> {
+async function start(workers: WorkerStarter): Promise<void> {
   const settings = await loadSettings(process.env);
   logger = createLogger(settings.logLevel);
   const systemd = new SystemdNotifier(process.env, (reason) => logger.warn(reason));
-  const { parts, reload } = await compose(settings, new PolicyProcess(program, worker), logger);
+  const { parts, reload } = await compose(settings, new PolicyProcess(workers), logger);
   const lifecycle = new Lifecycle(parts);
   const stop = async () => {
     const [failures] = await Promise.all([lifecycle.stop(), systemd.stopping()]);
@@ -34,10 +28,14 @@ async function start({ program, worker }: PolicyWorker): Promise<void> {
   await systemd.ready(summary);
 }
 
-/** The service, from its settings to its end by a signal. */
-export async function run(policies: PolicyWorker): Promise<void> {
+/**
+ * The service, from its settings to its end by a signal.
+ *
+ * @param workers start the processes that read revisions
+ */
+export async function run(workers: WorkerStarter): Promise<void> {
   try {
-    await start(policies);
+    await start(workers);
   } catch (error) {
     const refusals = refusalsOf(error);
     if (refusals) for (const { message } of refusals) logger.fatal(message);

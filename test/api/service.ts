@@ -15,6 +15,7 @@ import { readRiskDirectory } from '../../src/risk/risk-loader.js';
 import { PolicyActivation } from '../../src/policy/activation/policy-activation.js';
 import { DirectoryOrigin } from '../../src/policy/activation/policy-origin.js';
 import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
+import { WorkerStarter } from '../../src/policy/activation/worker-starter.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import { filePin } from '../../src/service/policy-setup.js';
 import { DecisionJournal } from '../../src/store/decision-journal.js';
@@ -58,7 +59,7 @@ export async function startService(given: Partial<AppParts> = {}): Promise<TestS
   });
   const activation = new PolicyActivation({
     origin: new DirectoryOrigin('policies', 'policies/risks'),
-    reader: new PolicyProcess('never started'),
+    reader: new PolicyProcess(new WorkerStarter('never started')),
     store: new RevisionStore(join(directory, 'policy')),
     basis: () => decisions.basis,
     apply: ({ policy, risks }) => decisions.replace({ policy, risks }),

@@ -17,7 +17,7 @@ const DECISIONS_A_SECOND = 500;
 /** Milliseconds of decisions without a reload, for comparison. */
 const QUIET_MS = 20_000;
 const WARM_UP_MS = 10_000;
-/** Milliseconds between two looks at the memory of the process that reads the revision; each sees its peak until then. */
+/** Milliseconds between two looks at the memory of the processes that read the revision; each sees its peak until then. */
 const LOOK_MS = 200;
 
 /** What a large revision that comes into force does to the decisions that arrive meanwhile. */
@@ -49,7 +49,7 @@ async function measure(child: ChildProcess, bundle: string): Promise<void> {
   const quiet = await ask(child, 'tell');
   let readersPeak = 0;
   const looking = setInterval(
-    () => (readersPeak = Math.max(readersPeak, peakOfChildren(child.pid!))),
+    () => (readersPeak = Math.max(readersPeak, peakOfDescendants(`${child.pid}`))),
     LOOK_MS,
   );
   const during = await reload(child, bundle, 'second');
@@ -87,18 +87,22 @@ async function reload(child: ChildProcess, bundle: string, version: string): Pro
   return report;
 }
 
-/** Bytes that the largest child of a process had resident at most. */
-function peakOfChildren(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
-  return Math.max(0, ...children.map(peakOf));
+/** Bytes that the processes below one had resident at most, those that are there now. */
+function peakOfDescendants(pid: string): number {
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return children.reduce((sum, child) => sum + peakOf(child) + peakOfDescendants(child), 0);
 }
 
 function peakOf(pid: string): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+/** Empty where the process has ended meanwhile. */
+function read(path: string): string {
   try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]) * 1024;
+    return readFileSync(path, 'latin1');
   } catch {
-    // It has ended meanwhile.
-    return 0;
+    return '';
   }
 }
 

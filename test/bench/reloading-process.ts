@@ -9,6 +9,7 @@ import { readInventoryFile } from '../../src/pci/inventory-file.js';
 import { PolicyActivation } from '../../src/policy/activation/policy-activation.js';
 import { DirectoryOrigin } from '../../src/policy/activation/policy-origin.js';
 import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
+import { WorkerStarter } from '../../src/policy/activation/worker-starter.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import { STOCK_QEMU } from '../properties/sample-host.js';
 
@@ -43,9 +44,12 @@ const NODE = { name: 'node-1', labels: [] };
 const domains = Array.from({ length: DOMAINS }, (_, at) =>
   guestWith(NVME, `guest-${at}`, `5d0f1c52-3a3f-4b0e-9a55-${`${at}`.padStart(12, '0')}`),
 );
+const workers = new WorkerStarter(join(compiledService(), POLICY_WORKER));
+// As the service does, while it is small.
+workers.startAhead(0);
 const activation: PolicyActivation = new PolicyActivation({
   origin: new DirectoryOrigin(bundle!, 'policies/risks'),
-  reader: new PolicyProcess(join(compiledService(), POLICY_WORKER)),
+  reader: new PolicyProcess(workers),
   store: new RevisionStore(join(state!, 'policy')),
   basis: () => decisions.basis,
   apply: ({ policy, risks }) => decisions.replace({ policy, risks }),

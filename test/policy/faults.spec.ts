@@ -17,20 +17,27 @@ import { PolicyNodeStand } from './node.js';
 
 const CAPACITY = '4m';
 
-/** The child of this process that reads a revision, once it has become node. */
+/** The process that reads a revision, a grandchild of this one, once it has become node. */
 function readingProcess(): { pid: number } | undefined {
-  const children = readdirSync('/proc/self/task').flatMap((task) =>
-    readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' ').map(Number),
+  const pid = childrenOf('self')
+    .flatMap(childrenOf)
+    .find((child) => /^\S*node\0.*policy-worker\.js/.test(read(`/proc/${child}/cmdline`)));
+  return pid === undefined ? undefined : { pid: Number(pid) };
+}
+
+function childrenOf(pid: string): string[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean),
   );
-  const pid = children.find((child) => {
-    if (child === 0) return false;
-    try {
-      return /^\S*node\0.*policy-worker\.js/.test(readFileSync(`/proc/${child}/cmdline`, 'utf8'));
-    } catch {
-      return false;
-    }
-  });
-  return pid === undefined ? undefined : { pid };
+}
+
+/** Empty where the process has ended meanwhile. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 describe('a node', { timeout: 90_000 }, () => {

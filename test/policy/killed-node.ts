@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { GitOrigin } from '../../src/policy/activation/policy-origin.js';
 import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
+import { WorkerStarter } from '../../src/policy/activation/worker-starter.js';
 import { PolicyNodeStand } from './node.js';
 
 /**
@@ -14,7 +15,9 @@ const origin = new GitOrigin(
   { url, ref: 'main', path: '', access: {}, directory: join(directory, 'git') },
   risks,
 );
-const node = new PolicyNodeStand('node-1', origin, directory, { reader: new PolicyProcess(worker) });
+const node = new PolicyNodeStand('node-1', origin, directory, {
+  reader: new PolicyProcess(new WorkerStarter(worker)),
+});
 
 /** What it decides by, and what it says of itself. */
 export interface KilledNodeAnswer {

@@ -11,6 +11,7 @@ import {
 import type { PolicyOrigin } from '../../src/policy/activation/policy-origin.js';
 import type { PolicyEvent } from '../../src/policy/activation/policy-status.js';
 import { PolicyProcess } from '../../src/policy/activation/policy-process.js';
+import { WorkerStarter } from '../../src/policy/activation/worker-starter.js';
 import { RevisionStore } from '../../src/policy/activation/revision-store.js';
 import type { JudgedDomain } from '../../src/policy/effect/policy-effect.js';
 import { filePin } from '../../src/service/policy-setup.js';
@@ -47,7 +48,8 @@ export class PolicyNodeStand {
     });
     this.activation = new PolicyActivation({
       origin: this.origin,
-      reader: this.given.reader ?? new PolicyProcess(join(compiledService(), POLICY_WORKER)),
+      reader:
+        this.given.reader ?? new PolicyProcess(new WorkerStarter(join(compiledService(), POLICY_WORKER))),
       store: new RevisionStore(join(this.directory, 'policy')),
       basis: () => this.decisions.basis,
       apply: ({ policy, risks }) => this.decisions.replace({ policy, risks }),

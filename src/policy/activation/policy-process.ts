@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { setImmediate as pause } from 'node:timers/promises';
 import { PackAssembler } from '../../risk/pack-pieces.js';
 import { RiskDatabase } from '../../risk/risk-database.js';
@@ -9,12 +9,14 @@ import type { CaseResult } from '../testing/test-runner.js';
 import type { PolicyAnswer, PolicyJob } from './policy-job.js';
 import type { RevisionRecord } from './revision-store.js';
 import { SharedParts } from './shared-parts.js';
-import { BEHIND_DECISIONS, startWorker } from './start-worker.js';
+import type { WorkerStarter } from './worker-starter.js';
 
 /** Milliseconds for reading, checking and testing a hundred thousand entries on a busy host. */
 const TIMEOUT_MS = 10 * 60_000;
-/** Of what it says before it ends by itself. */
-const MAX_STDERR = 4096;
+/** Added to `nice` for what is read while the service works, from the first instruction on: decisions come first. */
+const BEHIND_DECISIONS = 10;
+/** How a shell tells of a process that a signal ended: V8 aborts where its heap may not grow any more, and the kernel kills. */
+const OUT_OF_MEMORY = [128 + constants.signals.SIGABRT, 128 + constants.signals.SIGKILL];
 
 /** A revision that was read and tested, ready to decide by. */
 export interface ReadyRevision {
@@ -31,14 +33,10 @@ export interface ReadyRevision {
  * address space with decisions, and leave its memory behind.
  */
 export class PolicyProcess {
-  /**
-   * @param program the compiled `policy-worker.ts`
-   * @param ahead a process that was started with it already, and waits
-   */
-  constructor(
-    private readonly program: string,
-    private ahead?: ChildProcess,
-  ) {}
+  /** The one worker's last job. */
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly starter: WorkerStarter) {}
 
   /**
    * @param signal ends it where nobody wants the answer any more
@@ -52,8 +50,13 @@ export class PolicyProcess {
       if (answer.kind === 'risks') risks.add(answer.piece);
       else for (const rule of JSON.parse(answer.json) as PlacedRule[]) rules.push(parts.share(rule));
     };
-    const done = await this.converse(job, take, signal);
-    const { record, revision, exemptions, warnings, tests, failed } = done;
+    const turn = this.last.then(() => this.converse(job, take, signal));
+    this.last = turn.catch(() => undefined);
+    const answer = await turn;
+    if (answer.kind === 'refused') {
+      throw new SourceRefusal(answer.reason, answer.problems.join('\n'), answer.commit);
+    }
+    const { record, revision, exemptions, warnings, tests, failed } = answer;
     const { commit, signer } = record;
     const policy: PolicySet = {
       revision,
@@ -70,13 +73,11 @@ export class PolicyProcess {
     job: PolicyJob,
     take: (answer: PolicyAnswer & { kind: 'rules' | 'risks' }) => void,
     signal?: AbortSignal,
-  ): Promise<PolicyAnswer & { kind: 'done' }> {
+  ): Promise<PolicyAnswer & { kind: 'done' | 'refused' }> {
     signal?.throwIfAborted();
-    const child = this.worker();
-    const gone = new Promise((resolve) => child.once('close', resolve).once('error', resolve));
+    const { channel, ended } = this.starter.take(BEHIND_DECISIONS);
     let timer: NodeJS.Timeout | undefined;
-    let said = '';
-    child.stderr!.on('data', (text: Buffer) => (said = (said + text.toString()).slice(-MAX_STDERR)));
+    let listen: ((answer: PolicyAnswer) => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
@@ -86,37 +87,31 @@ export class PolicyProcess {
           TIMEOUT_MS,
         );
         const send = (message: PolicyJob | 'next') =>
-          void child.send(message, (error) => error && reject(error));
-        child.on('message', (answer: PolicyAnswer) => {
+          void channel.send(message, (error) => error && reject(error));
+        listen = (answer) => {
           if (answer.kind === 'rules' || answer.kind === 'risks') {
             take(answer);
             // The next ones come when decisions have had their turn.
-            void pause().then(() => child.connected && send('next'));
-          } else if (answer.kind === 'done') resolve(answer);
-          else reject(new SourceRefusal(answer.reason, answer.problems.join('\n'), answer.commit));
-        });
-        child.on('error', reject);
-        child.on('close', (code, signal) => {
-          // V8 aborts where its heap may not grow any more, and the kernel kills whom its memory is short for.
-          if (signal === 'SIGABRT' || signal === 'SIGKILL') {
+            void pause().then(() => channel.connected && send('next'));
+          } else void ended.then(() => resolve(answer));
+        };
+        channel.on('message', listen);
+        void ended.then(({ status, said }) => {
+          // After 0 the answer is on its way.
+          if (status === 0) return;
+          if (status !== undefined && OUT_OF_MEMORY.includes(status)) {
             reject(new SourceRefusal('too-large', 'reading the revision takes too much memory'));
-          } else
-            reject(new Error(`the process that reads revisions ended (${signal ?? code}): ${said.trim()}`));
+          } else reject(new Error(`the process that reads revisions ended (${status ?? 'shell'}): ${said}`));
         });
         send(job);
       });
+    } catch (error) {
+      // Whatever it has begun to write is nobody's from here on.
+      await this.starter.discard();
+      throw error;
     } finally {
       clearTimeout(timer);
-      child.kill('SIGKILL');
-      // Whatever it has begun to write is nobody's from here on.
-      await gone;
+      if (listen) channel.off('message', listen);
     }
-  }
-
-  /** That which was started ahead, the first time. */
-  private worker(): ChildProcess {
-    const { ahead } = this;
-    this.ahead = undefined;
-    return ahead?.connected ? ahead : startWorker(this.program, BEHIND_DECISIONS);
   }
 }
