@@ -9,6 +9,7 @@ import {
 } from './device-match.js';
 import type { RiskEntry } from './risk-entry.js';
 import { keyHash, type RiskPack } from './risk-pack.js';
+import { TextBlockReader } from './text-blocks.js';
 
 /** An entry that speaks of a function, and how exactly it names it. */
 export interface RiskMatch {
@@ -28,7 +29,11 @@ const MAX_DECODED = 2048;
 export class RiskMatcher {
   private readonly decoded = new Map<number, RiskEntry>();
 
-  constructor(private readonly pack: RiskPack) {}
+  private readonly text: TextBlockReader;
+
+  constructor(private readonly pack: RiskPack) {
+    this.text = new TextBlockReader(pack.text);
+  }
 
   get count(): number {
     return this.pack.offsets.length / 2;
@@ -86,9 +91,8 @@ export class RiskMatcher {
   }
 
   private decode(at: number): RiskEntry {
-    const { text, offsets } = this.pack;
-    const bytes = text.subarray(offsets[2 * at], offsets[2 * at + 1]);
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as RiskEntry;
+    const { offsets } = this.pack;
+    return JSON.parse(this.text.read(offsets[2 * at]!, offsets[2 * at + 1]!)) as RiskEntry;
   }
 }
 

@@ -1,18 +1,20 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { canonicalJson } from '../canonical-json.js';
 import { detached } from '../detached.js';
 import { deviceIdsOf, type DeviceMatch } from './device-match.js';
+import { GrowingBytes } from './growing-bytes.js';
 import type { RiskEntry } from './risk-entry.js';
+import { TextBlockWriter, type TextBlocks } from './text-blocks.js';
 
 /**
  * Risk entries in few flat buffers, so that a hundred thousand of them can pass from one process to another quickly,
  * and lie in memory once: an entry becomes an object when it is looked up.
  */
 export interface RiskPack {
-  /** SHA-256 over what the entries say, in hexadecimal: files, comments and order do not matter. */
+  /** SHA-256 over the SHA-256 of each entry, by id, in hexadecimal: files, comments and order do not matter. */
   revision: string;
   /** Canonical JSON of the entries, one after the other, in the order in which they were read. */
-  text: Uint8Array<ArrayBuffer>;
+  text: TextBlocks;
   /** Where each begins and ends in `text`, two numbers an entry, by id. */
   offsets: Uint32Array<ArrayBuffer>;
   /** Hashes of all keys that the entries' rules have (`ruleKeys`), ascending. */
@@ -21,15 +23,15 @@ export interface RiskPack {
   postings: Uint32Array<ArrayBuffer>;
 }
 
-/** Bytes that the text grows by. */
-const GROWTH = 2 ** 20;
-/** Bytes of address space for the text: that many can never come, since a bundle is smaller (`MAX_BUNDLE_BYTES`). */
-const MAX_TEXT_BYTES = 2 ** 30;
+/** Of SHA-256. */
+const DIGEST_BYTES = 32;
 
 /** Collects entries that the loader has accepted; each is let go of as soon as it was added. */
 export class RiskPacker {
   private readonly ids: string[] = [];
-  private readonly text = new Uint8Array(new ArrayBuffer(0, { maxByteLength: MAX_TEXT_BYTES }));
+  private readonly text = new TextBlockWriter();
+  /** Of each entry's text. */
+  private readonly digests = new GrowingBytes();
   /** Where each entry ends in the text. */
   private readonly ends: number[] = [];
   /** Hashes of the keys of all rules, and whose they are: the entry's number and the rule's. */
@@ -39,7 +41,9 @@ export class RiskPacker {
   add(entry: RiskEntry): void {
     const at = this.ids.length;
     this.ids.push(detached(entry.id));
-    this.append(Buffer.from(canonicalJson(entry)));
+    const text = Buffer.from(canonicalJson(entry));
+    this.digests.append(hash('sha256', text, 'buffer'));
+    this.ends.push(this.text.append(text)[1]);
     for (const [number, rule] of entry.match.entries()) {
       for (const key of ruleKeys(rule)) {
         this.hashes.push(keyHash(key));
@@ -53,13 +57,11 @@ export class RiskPacker {
     const order = Uint32Array.from(ids.keys()).toSorted((a, b) => (ids[a]! < ids[b]! ? -1 : 1));
     const ranks = new Uint32Array(ids.length);
     const offsets = new Uint32Array(2 * ids.length);
-    const digest = createHash('sha256').update('[');
+    const digest = createHash('sha256');
     for (const [rank, at] of order.entries()) {
-      const [begin, end] = [ends[at - 1] ?? 0, ends[at]!];
-      offsets.set([begin, end], 2 * rank);
+      offsets.set([ends[at - 1] ?? 0, ends[at]!], 2 * rank);
       ranks[at] = rank;
-      if (rank > 0) digest.update(',');
-      digest.update(this.text.subarray(begin, end));
+      digest.update(this.digests.slice(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES));
     }
     const ruleOf = (posting: number) => owners[2 * posting + 1]!;
     const rankOf = (posting: number) => ranks[owners[2 * posting]!]!;
@@ -69,20 +71,12 @@ export class RiskPacker {
     const postings = new Uint32Array(2 * found.length);
     for (const [at, posting] of found.entries()) postings.set([rankOf(posting), ruleOf(posting)], 2 * at);
     return {
-      revision: digest.update(']').digest('hex'),
-      text: this.text.subarray(0, ends.at(-1) ?? 0),
+      revision: digest.digest('hex'),
+      text: this.text.finish(),
       offsets,
       hashes: Uint32Array.from(found, (posting) => hashes[posting]!),
       postings,
     };
-  }
-
-  private append(bytes: Uint8Array): void {
-    const begin = this.ends.at(-1) ?? 0;
-    const end = begin + bytes.length;
-    if (end > this.text.length) this.text.buffer.resize(Math.ceil(end / GROWTH) * GROWTH);
-    this.text.set(bytes, begin);
-    this.ends.push(end);
   }
 }
 
