@@ -1,10 +1,7 @@
 import { sha256 } from '../canonical-json.js';
-import { assignPciAddresses, type AddressPlan } from '../domain-xml/addressing/address-plan.js';
-import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import { plugIn } from '../domain-xml/plug-in.js';
 import { readDomain, type DomainDocument } from '../domain-xml/domain-document.js';
-import { machineFamily } from '../domain-xml/machine.js';
 import { writeMetadata } from '../domain-xml/metadata.js';
 import { applySplices } from '../domain-xml/splice.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
@@ -24,6 +21,7 @@ import type { Assessment } from './assess.js';
 import type { DecideInput } from './decide-input.js';
 import type { DevicePlan } from '../mitigation/device-plan.js';
 import type { AppliedExemption, Decision, DecisionInputs, DeviceDecision, Problem } from './decision.js';
+import { DomainContext } from './domain-context.js';
 import { judgeDevice, type DeviceCase } from './judge-device.js';
 import { verdictOf, worstOf } from './verdict.js';
 
@@ -50,7 +48,7 @@ export function decide(input: DecideInput): DecideResult {
   const policy = policyInForce(input.policy, input.node ?? NAMELESS, input.evaluatedAt);
   const inputs = inputsOf(input, policy);
   const id = `wd-${sha256(inputs).slice(0, 24)}`;
-  const context = planContext(input, document);
+  const context = new DomainContext(input, document);
   const cases = document.assignedDevices
     .filter(
       (device) => device.carrier !== 'network' || input.hostdevNetworks.includes(device.reference ?? ''),
@@ -123,37 +121,6 @@ function revisionOf(host: HostCapabilities): string {
   const revision = hostRevisions.get(host) ?? sha256(host);
   hostRevisions.set(host, revision);
   return revision;
-}
-
-function planContext(input: DecideInput, document: DomainDocument): PlanContext {
-  const { host, inventory } = input;
-  const devices = host.qemuDevices && new Set(host.qemuDevices);
-  const hostKnowledge: HostKnowledge = {
-    isExpress: (source) => countsAsExpress(inventory.get(source)),
-    forwardsHostdev: (network) => input.hostdevNetworks.includes(network),
-    hasDevice: (name) => devices?.has(name),
-  };
-  const { arch, type } = document.machine;
-  let addresses: AddressPlan | undefined;
-  return {
-    document,
-    host,
-    hostKnowledge,
-    family: machineFamily(arch, type ?? host.defaultMachine),
-    // Worked out when first asked for: most domains have no assigned device.
-    get addresses() {
-      addresses ??= assignPciAddresses(document.root, hostKnowledge);
-      return addresses;
-    },
-    plugging: input.attach !== undefined,
-    fixed: input.guestHardware === 'fixed',
-  };
-}
-
-/** Libvirt takes a function for PCI Express also where its config space is larger than 256 bytes (`virPCIDeviceIsPCIExpress`). */
-function countsAsExpress(fn: PciFunction | undefined): boolean | undefined {
-  if (fn?.express === undefined) return undefined;
-  return fn.express || (fn.configSize ?? 256) > 256;
 }
 
 function planCases(
