@@ -59,8 +59,16 @@ async function main(names: string[], options: Options): Promise<void> {
   const mechanisms = chooseMechanisms(all, demanded);
   const hosts = new LabHosts({ ...prepared, project, devices, mechanisms }, say);
   const evidence: Evidence = { host: options.host, columns: options.columns, versions: {}, cases: [] };
+  // What was seen until then is told; a second one ends the run at once.
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+    process.exitCode = 1;
+    say('ends after this case');
+  });
   try {
     for (const labCase of chosen) {
+      if (interrupted) break;
       say(labCase.name);
       const { guarded, bare } = hosts;
       const result = await labCase
