@@ -31,7 +31,7 @@ function monitorOf(objects: Objects): (command: string) => Promise<string> {
 }
 
 const filter = { 'x-config-filter': 'block', 'x-config-filter-digest': '3c1a000000000000' };
-const NO_HOST = 'ffffffff:ffffffff:ffffffff.-1';
+const NO_HOST = 'ffff:ff:ff.f';
 
 describe("the property's words, by QEMU's monitor", () => {
   it('are told by the function of the host, whatever the device is called, and however it was given', async () => {

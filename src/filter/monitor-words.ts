@@ -55,7 +55,7 @@ async function send(
   return answer?.return;
 }
 
-/** `host` reads as all-ones where the device was given by `sysfsdev`. */
+/** Where the device was given by `sysfsdev`, `host` reads as `ffff:ff:ff.f`. */
 function hostOf(host: string | undefined, sysfsdev: string | undefined): string | undefined {
   const given = sysfsdev ? sysfsdev.slice(sysfsdev.lastIndexOf('/') + 1) : host;
   return given !== undefined && /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/.test(given)

@@ -15,10 +15,7 @@ export interface Agreement {
   compared: number;
   /** Bytes that one takes for assigned and the other for unassigned. */
   differing: number;
-  /**
-   * Spaces with a vendor-specific capability that is shorter than its own header, behind which C trusts no pointer and TypeScript
-   * follows the kernel: bytes that only C takes for unassigned there, and those that only C takes for assigned.
-   */
+  /** Spaces of which vfio does not present what would tell: bytes that only C takes for unassigned there, or for assigned. */
   broken: { spaces: number; stricter: number; laxer: number };
   examples: string[];
 }
@@ -50,7 +47,7 @@ export function filterAgreement(
 }
 
 function add(found: Agreement, layout: ConfigSpaceLayout, assigned: Uint8Array): void {
-  const broken = shorterThanItsHeader(layout);
+  const broken = cannotBeTold(layout);
   found.spaces += 1;
   found.compared += layout.size;
   if (broken) found.broken.spaces += 1;
@@ -68,9 +65,13 @@ function add(found: Agreement, layout: ConfigSpaceLayout, assigned: Uint8Array):
   }
 }
 
-function shorterThanItsHeader({ capabilities, hidden }: ConfigSpaceLayout): boolean {
-  return [...capabilities, ...hidden].some(
-    ({ extended, id, length }) =>
-      extended && (id === ECAP.VNDR || id === ECAP.DVSEC) && length !== undefined && length < 4,
+/**
+ * A vendor-specific capability that is shorter than its own header: behind it C trusts no pointer, and TypeScript follows the kernel
+ * (of a length of 0 vfio says nothing, and hides it). Or an id of 0xff, at which the kernel's search for the PCI Express
+ * capability ends (`pci_find_capability`), so that it takes the capability's length for another one; vfio hides the id.
+ */
+function cannotBeTold({ capabilities, hidden }: ConfigSpaceLayout): boolean {
+  return [...capabilities, ...hidden].some(({ extended, id, length }) =>
+    extended ? (id === ECAP.VNDR || id === ECAP.DVSEC) && (length ?? 0) < 4 : id === 0xff,
   );
 }
