@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { FilterWords } from './filter-words.js';
 import { wordsOfLog } from './log-words.js';
 
-/** virtlogd begins a new file after 2 MiB (`max_size` of virtlogd.conf), and so what was said at the start is in one of two. */
+/** virtlogd begins a new file after 2 MiB (`max_size` of virtlogd.conf). */
 const MAX_BYTES = 4 * 1024 * 1024;
+/** What virtlogd, and what Debian's logrotate, call the file before. */
+const BEFORE = ['0', '1'];
 
 /**
  * What the library says in a domain's log.
@@ -18,7 +20,10 @@ export async function logWords(directory: string, domain: string): Promise<Filte
     const newest = await endOf(file);
     const found = wordsOfLog(newest);
     if ('words' in found) return found;
-    return wordsOfLog(`${await endOf(`${file}.0`).catch(() => '')}\n${newest}`);
+    const before = await Promise.all(BEFORE.map((suffix) => endOf(`${file}.${suffix}`).catch(() => '')));
+    const whole = before.map((older) => wordsOfLog(`${older}\n${newest}`));
+    const words = whole.find((each) => 'words' in each);
+    return words ? { ...words, incomplete: true } : found;
   } catch (error) {
     return { reason: `${file} cannot be read: ${(error as Error).message.slice(0, 200)}` };
   }

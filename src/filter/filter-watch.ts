@@ -24,8 +24,10 @@ const MONITOR_MS = 10_000;
 const PAUSED = 3;
 const PAUSED_STARTING_UP = 11;
 
-/** Where a running domain lacks what it relies on. */
+/** Where a running domain's filter was not seen. */
 export interface Unverified {
+  /** Whether QEMU was seen without it; else nobody could be asked. */
+  missing: boolean;
   /** In words, for each function. */
   reasons: readonly string[];
 }
@@ -87,13 +89,15 @@ export class FilterWatch {
   ): Promise<Unverified | undefined> {
     const document = readDomain(xml);
     const relying = relyingFunctions(document, decision);
+    if (relying.length === 0) {
+      this.forget(domain.uuid);
+      return undefined;
+    }
     const run = this.runOf(domain);
     for (const bdf of run.verified.keys()) {
       if (!relying.some((each) => each.bdf === bdf)) run.verified.delete(bdf);
     }
-    const open = relying.filter(
-      ({ bdf, digest }) => digest === undefined || run.verified.get(bdf) !== digest,
-    );
+    const open = relying.filter(({ bdf, digest }) => run.verified.get(bdf) !== digest);
     if (open.length === 0) {
       run.unverified = undefined;
       return undefined;
@@ -143,7 +147,7 @@ export class FilterWatch {
     decision: Decision,
     { open, carrier }: { open: readonly RelyingFunction[]; carrier: 'property' | 'preload' },
   ): void {
-    for (const { bdf, digest } of open) run.verified.set(bdf, digest!);
+    for (const { bdf, digest } of open) run.verified.set(bdf, digest);
     run.unverified = undefined;
     this.parts.readBack('verified');
     const by = carrier === 'property' ? 'QEMU’s monitor' : 'the preloaded library, in the domain’s log,';
@@ -162,8 +166,8 @@ export class FilterWatch {
     { open, words, reasons }: { open: readonly RelyingFunction[]; words: FilterWords; reasons: string[] },
   ): Promise<void> {
     const before = run.unverified?.reasons.join('; ');
-    run.unverified = { reasons };
-    const missing = 'words' in words;
+    const missing = 'words' in words && words.incomplete !== true;
+    run.unverified = { missing, reasons };
     this.parts.readBack(missing ? 'missing' : 'unknown');
     const detail = reasons.join('; ');
     if (detail !== before) {
@@ -171,9 +175,9 @@ export class FilterWatch {
       this.tell('unverified', domain, decision, detail);
     }
     // A VM is not ended for what nobody could be asked about.
-    const stopping = open.filter(
-      (each) => missing && each.unverified === 'stop' && whyUnfiltered(each, words.words) !== undefined,
-    );
+    const stopping = missing
+      ? open.filter((each) => each.unverified === 'stop' && whyUnfiltered(each, words.words) !== undefined)
+      : [];
     if (stopping.length > 0) await this.end({ client, domain, decision }, stopping);
   }
 

@@ -11,16 +11,17 @@ export interface FilterWord {
 }
 
 /**
- * Words by the address of the function. `reason`: why there are none to be had, which says nothing of the filter; a function that is
- * not among the words that there are has no filter.
+ * Words by the address of the function; one that is not among them has no filter, unless the words are put together of files
+ * between which something may be lost. `reason`: why there are none to be had, which says nothing of the filter.
  */
-export type FilterWords = { words: ReadonlyMap<string, FilterWord> } | { reason: string };
+export type FilterWords =
+  { words: ReadonlyMap<string, FilterWord>; incomplete?: boolean } | { reason: string };
 
 /** A function whose protection rests on the filter of its domain's QEMU. */
 export interface RelyingFunction {
   bdf: string;
-  /** Of the rules that its domain was started with; undefined where the document has none for it. */
-  digest: string | undefined;
+  /** Of the rules that its domain was started with. */
+  digest: string;
   /** Whether policy lets the domain run on without it. */
   unverified: 'alarm' | 'stop';
 }
@@ -30,20 +31,20 @@ export function carrierInForce({ root }: DomainDocument): 'property' | 'preload'
   return readFilter(root).properties.has('x-config-filter') ? 'property' : 'preload';
 }
 
-/** @param document the domain as it runs, which the decision is about */
+/**
+ * Those for which the domain's document has rules: one that has none was started before the plan asked for the filter, and is told of
+ * as a domain that lacks edits.
+ *
+ * @param document the domain as it runs, which the decision is about
+ */
 export function relyingFunctions(document: DomainDocument, { devices }: Decision): RelyingFunction[] {
   const text = rulesInForce(document.root) ?? '';
   return devices.flatMap(({ source, mode, plan, unverified }): RelyingFunction[] => {
     const filtered = plan.mechanisms.some(({ name }) => name === 'qemu-config-filter');
     if (source === undefined || mode !== 'enforce' || !filtered) return [];
     const rules = rulesOf(text, source);
-    return [
-      {
-        bdf: source,
-        digest: rules === undefined ? undefined : filterDigest(rules),
-        unverified: unverified ?? 'alarm',
-      },
-    ];
+    if (rules === undefined) return [];
+    return [{ bdf: source, digest: filterDigest(rules), unverified: unverified ?? 'alarm' }];
   });
 }
 
@@ -52,7 +53,6 @@ export function whyUnfiltered(
   { bdf, digest }: RelyingFunction,
   words: ReadonlyMap<string, FilterWord>,
 ): string | undefined {
-  if (digest === undefined) return `${bdf}: the domain was started without rules for it`;
   const word = words.get(bdf);
   if (word === undefined) return `${bdf}: its QEMU has no filter for it`;
   if (word.mode !== 'block')

@@ -177,8 +177,20 @@ describe.skipIf(missing !== undefined)('the config filter of a running domain, r
     const again = await service(PRELOAD_HOST, 'stop', 0);
     await vi.waitFor(() => expect(again.told('unverified')).toHaveLength(1), 10_000);
     expect(again.told('unverified')[0]).toContain('silent.log cannot be read');
+    expect(again.registry.get(domain.uuid)).toMatchObject({ active: true, unprotected: false });
+    expect(again.filterWatch.unverifiedRunning).toBe(1);
     expect([readBacks, again.readBacks]).toEqual([['verified'], ['unknown']]);
     expect(await client.isActive(domain)).toBe(true);
+  }, 60_000);
+
+  it('is no matter where policy asks for it only since the domain has started: then that lacks it, and is not ended', async () => {
+    writeFileSync(devices, '');
+    const domain = await client.startDomain(await client.defineDomain(vm('older', hostdev(NVME))));
+    const { told, registry, readBacks } = await service(PRELOAD_HOST, 'stop', 0);
+
+    await vi.waitFor(() => expect(told('started-unprotected')).toHaveLength(1), 10_000);
+    expect(registry.get(domain.uuid)).toMatchObject({ active: true, unprotected: true });
+    expect([readBacks, told('ended')]).toEqual([[], []]);
   }, 60_000);
 
   it('is asked of QEMU’s monitor where it is a property: a QEMU that was replaced by one without it is found out', async () => {

@@ -216,11 +216,8 @@ export class Reconciler {
       const unarmed = presence.active ? this.parts.armRunning?.(survey.decision) : undefined;
       if (unarmed) this.parts.log.warn(`${domain.name}: ${unarmed.problem}`);
       this.parts.release?.settle(domain.uuid, had, presence.active ? survey.record.devices : [], asOf);
-      const unverified = presence.active && (await this.parts.filterWatch?.check(client, domain, survey));
-      if (unverified) {
-        survey.unverified = unverified.reasons;
-        survey.record = this.parts.registry.change(domain.uuid, domain.name, { unprotected: true });
-      }
+      if (presence.active) await this.readBackFilter(client, domain, survey);
+      else this.parts.filterWatch?.forget(domain.uuid);
       if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
       else if (
         presence.active &&
@@ -237,6 +234,14 @@ export class Reconciler {
       this.parts.log.warn(`${domain.name} could not be looked at: ${messageOf(error)}`);
       return undefined;
     }
+  }
+
+  private async readBackFilter(client: LibvirtClient, domain: DomainRef, survey: Survey): Promise<void> {
+    const unverified = await this.parts.filterWatch?.check(client, domain, survey);
+    if (!unverified) return;
+    survey.unverified = unverified.reasons;
+    if (!unverified.missing) return;
+    survey.record = this.parts.registry.change(domain.uuid, domain.name, { unprotected: true });
   }
 
   private async redefine(
@@ -285,7 +290,7 @@ export class Reconciler {
         `open though policy requires it closed: ${[...open, ...unverified].join(', ')}`,
         record.decisionId,
       );
-    } else if (record.devices.length > 0)
+    } else if (record.devices.length > 0 && unverified.length === 0)
       this.tell('started', domain, 'it runs with what policy demands', record.decisionId);
   }
 
@@ -297,6 +302,7 @@ export class Reconciler {
   private recordGone({ uuid, name }: Pick<DomainRef, 'uuid' | 'name'>, asOf: number): void {
     const had = this.parts.release?.functionsOf(uuid) ?? [];
     this.parts.registry.change(uuid, name, { active: false, persistent: false });
+    this.parts.filterWatch?.forget(uuid);
     this.parts.release?.settle(uuid, had, [], asOf);
   }
 
