@@ -347,6 +347,7 @@ void access_rules_resolve(AccessRules *rules, const uint8_t *config,
     unsigned offset, i;
 
     config_layout_assigned(assigned, config, size);
+    rules->blockable = rules->unassigned;
     for (offset = 0; offset < ACCESS_CONFIG_SIZE; offset++) {
         uint8_t state = assigned[offset] ? 0 : UNASSIGNED | rules->unassigned;
 
@@ -366,6 +367,7 @@ void access_rules_resolve(AccessRules *rules, const uint8_t *config,
             }
         }
         rules->config[offset] = state;
+        rules->blockable |= state & CONDITIONAL ? ACCESS_WRITE | state : state;
     }
 }
 
@@ -417,6 +419,9 @@ unsigned access_rules_judge(const AccessRules *rules, unsigned region,
         return any_bar_rule(rules, region, offset, length, direction)
                    ? ALL_BYTES
                    : 0;
+    }
+    if (region == ACCESS_CONFIG && !(rules->blockable & direction)) {
+        return 0; /* no rule is about reads, mostly */
     }
     for (i = 0; i < length; i++) {
         uint8_t byte = write ? data[i] : 0;

@@ -49,6 +49,7 @@ typedef struct AccessRule {
 typedef struct AccessRules {
     uint8_t unassigned; /* blocked directions of bytes of no capability */
     uint8_t requests;   /* refused requests */
+    uint8_t blockable;  /* directions in which any byte of config space is */
     unsigned count;
     unsigned bar_count;
     AccessRule rule[ACCESS_MAX_RULES];
