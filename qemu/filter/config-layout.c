@@ -244,7 +244,7 @@ static void assign_extended(uint8_t *assigned, const ConfigSpace *space)
             return;
         }
         if ((id == EXTENDED_VNDR || id == EXTENDED_DVSEC) && length < 4) {
-            return; /* shorter than its header, whose pointer is not to be had */
+            return; /* shorter than its header, so without a pointer */
         }
         if (id == EXTENDED_DVSEC) {
             dvsec = dvsec || kept_pointers;

@@ -3,6 +3,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { fixtureHostMissing } from '../fixtures/host/fixture-host.js';
 import { benchDecide } from './decide.js';
 import { remark } from './figures.js';
+import { benchFilter } from './filter.js';
 import { benchGuard } from './guard.js';
 import { benchHook } from './hook.js';
 import { benchProxy } from './proxy.js';
@@ -29,8 +30,11 @@ const TOPICS: Record<string, Topic> = {
   service: { run: benchService, needsHost: true },
 };
 
-/** Those that are not among "all": they take minutes, since a kernel has to boot. */
-const ONLY_BY_NAME: Record<string, Topic> = { guard: { run: benchGuard, needsHost: false } };
+/** Those that are not among "all": a kernel has to boot, or a patched QEMU to be there. */
+const ONLY_BY_NAME: Record<string, Topic> = {
+  guard: { run: benchGuard, needsHost: false },
+  filter: { run: benchFilter, needsHost: false },
+};
 const KNOWN = { ...TOPICS, ...ONLY_BY_NAME };
 
 const names = process.argv.slice(2);

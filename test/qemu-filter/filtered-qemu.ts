@@ -89,6 +89,8 @@ export class Hardware {
 
 export interface QemuOptions {
   binary: string;
+  /** A program that runs it, with its arguments. */
+  under?: readonly string[];
   env?: Record<string, string>;
   args?: readonly string[];
 }
@@ -103,7 +105,10 @@ export class FilteredQemu {
   ) {}
 
   /** @throws Error with QEMU's own words where it does not start */
-  static async start(host: FakeHost, { binary, env = {}, args = [] }: QemuOptions): Promise<FilteredQemu> {
+  static async start(
+    host: FakeHost,
+    { binary, under = [], env = {}, args = [] }: QemuOptions,
+  ): Promise<FilteredQemu> {
     const socket = (name: string) => join(host.directory, `${name}-${process.pid}-${(started += 1)}`);
     const [qtest, monitor] = [socket('qtest'), socket('monitor')];
     const firmware = ['/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu'].flatMap((path) => [
@@ -116,7 +121,8 @@ export class FilteredQemu {
       text.startsWith('/') ? `unix:${text},server=on,wait=off` : text,
     );
     const all = [...firmware, ...machine, ...port, ...sockets, '-qtest-log', 'none', ...args];
-    const child = spawn(binary, all, {
+    const [program, ...rest] = [...under, binary, ...all];
+    const child = spawn(program!, rest, {
       env: { ...process.env, FAKE_DEVICES: host.devices, LD_PRELOAD: host.kernel, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -187,6 +193,14 @@ export class FilteredQemu {
     const command = { 1: 'readb', 2: 'readw', 4: 'readl' }[size];
     const answer = await this.ask(`${command} ${placeOf(slot.bus, slot.slot) + offset}`);
     return Number(answer.split(' ')[1]);
+  }
+
+  /** Ends it as an operator would, and gives all that it has said. */
+  async quit(): Promise<string> {
+    const closed = once(this.child, 'close');
+    this.child.kill('SIGTERM');
+    await closed;
+    return this.log;
   }
 
   async end(): Promise<void> {
