@@ -8,7 +8,7 @@ import { hostShare, isEnforced, rolloutChanges } from './rollout.js';
 import type { DeviceSubject, RuleSubject } from './rule-subject.js';
 
 /** Rules that are indexed without a pause: some milliseconds' worth. */
-const SLICE = 250;
+const SLICE = 50;
 
 /** What of a policy set holds on a node for a while: scopes, rollouts and exemptions are settled. */
 export interface PolicyInForce {

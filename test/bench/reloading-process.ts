@@ -120,6 +120,8 @@ process.on('message', (message) => {
       ...(result !== undefined && { result }),
     });
     report = empty();
+    // To tell it took time that no decision is to answer for.
+    next = clock();
   })();
 });
 process.on('disconnect', () => process.exit());

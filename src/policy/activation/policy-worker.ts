@@ -13,7 +13,7 @@ import { readSettled } from './settled-directory.js';
 import { RevisionStore, type RevisionRecord } from './revision-store.js';
 
 /** Rules in one message: less than a millisecond's work for who takes it. */
-const RULES_A_MESSAGE = 100;
+const RULES_A_MESSAGE = 50;
 
 /** Nobody reads more of them. */
 const MAX_WARNINGS = 100;
