@@ -63,6 +63,8 @@ export default [
       });
     },
   },
+  depthFilter('filter-preload'),
+  depthFilter('filter-property'),
   {
     name: 'depth-i440fx',
     summary:
@@ -73,29 +75,64 @@ export default [
       const [nvme] = named(devices, 'nvme');
       return withGuest(host, 'lab-i440fx', [nvme!], async (guest, result) => {
         result.seen.push(await useNvme(guest));
-        const device = `/tmp/${guest.name}-nvme.xml`;
-        await host.agent.writeFile(device, hostdevXml(nvme!.bdf, aliasOf(nvme!.device)));
-        await host.virsh(['detach-device', guest.name, device]);
-        await detached(host, guest);
-        await host.virsh(['save', guest.name, `/var/lib/libvirt/${guest.name}.save`]);
-        await host.virsh(['restore', `/var/lib/libvirt/${guest.name}.save`]);
-        await host.virsh(['attach-device', guest.name, device]);
-        result.seen.push(`detached, saved, restored and attached again: ${await useNvme(guest)}`);
+        result.seen.push(await saveWithout(host, guest, nvme!));
       });
     },
   },
 ] satisfies LabCase[];
+
+function depthFilter(column: 'filter-preload' | 'filter-property'): LabCase {
+  return {
+    name: `depth-${column}`,
+    summary: `a Linux guest under ${column}: its NVMe in use, the VM reset, the NVMe detached, saved without, attached again`,
+    byDefault: false,
+    run: async ({ guarded, mechanisms, demanded }) => {
+      const mechanism = mechanisms.find((each) => each.column === column);
+      const ready = mechanism ? await hostFor(mechanism, guarded) : 'its column was not chosen';
+      if (typeof ready === 'string') {
+        const notRun = [`not run: ${ready}`];
+        return demanded.has(column) ? { seen: [], failures: notRun } : { seen: notRun, failures: [] };
+      }
+      const { host, devices } = ready;
+      const [nvme] = named(devices, 'nvme');
+      const work = async (guest: LinuxGuest, result: CaseResult) => {
+        result.seen.push(await useNvme(guest));
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+        await host.virsh(['reset', guest.name]);
+        await guest.rebooted();
+        result.seen.push(`after a reset of the VM: ${await useNvme(guest)}`);
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+        result.seen.push(await saveWithout(host, guest, nvme!));
+        result.seen.push(await expectReached(host, guest, nvme!, false));
+      };
+      return withGuest(host, 'lab-depth-filter', [nvme!], work, mechanism!.emulator);
+    },
+  };
+}
+
+/** A guest with a device can be neither saved nor migrated. */
+async function saveWithout(host: LabHost, guest: LinuxGuest, { bdf, device }: DeviceFacts): Promise<string> {
+  const file = `/tmp/${guest.name}-nvme.xml`;
+  await host.agent.writeFile(file, hostdevXml(bdf, aliasOf(device)));
+  await host.virsh(['detach-device', guest.name, file]);
+  await detached(host, guest);
+  await host.virsh(['save', guest.name, `/var/lib/libvirt/${guest.name}.save`]);
+  await host.virsh(['restore', `/var/lib/libvirt/${guest.name}.save`]);
+  await host.virsh(['attach-device', guest.name, file]);
+  return `detached, saved, restored and attached again: ${await useNvme(guest)}`;
+}
 
 async function withGuest(
   host: LabHost,
   name: string,
   devices: readonly DeviceFacts[],
   work: (guest: LinuxGuest, result: CaseResult) => Promise<void>,
+  emulator?: string,
 ): Promise<CaseResult> {
   const result: CaseResult = { seen: [], failures: [] };
   await host.agent.writeFile(
     `/tmp/${name}.xml`,
-    domainXml({ name, devices, ...LinuxGuest.boots(host, name) }),
+    domainXml({ name, devices, emulator, ...LinuxGuest.boots(host, name) }),
   );
   await host.virsh(['define', `/tmp/${name}.xml`]);
   await host.start(name);

@@ -32,6 +32,7 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ),
         ruleFor('lab-depth-bus', ['conventional-bus']),
         ruleFor('lab-depth-guard', ['kernel-guard']),
+        ruleFor('lab-depth-filter', ['qemu-config-filter']),
         ruleFor('lab-guard-all', ['kernel-guard']),
         ruleFor('lab-guard-standard', ['kernel-guard'], CLOSED_BY_STANDARD),
         { ...ruleFor(READS_DOMAIN, ['kernel-guard'], CLOSED_BY_STANDARD), unassignedReads: 'block' },
