@@ -5,12 +5,8 @@ import { readDomain, type DomainDocument } from '../domain-xml/domain-document.j
 import { writeMetadata } from '../domain-xml/metadata.js';
 import { applySplices } from '../domain-xml/splice.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
-import {
-  planGroup,
-  type GivenByOthers,
-  type GroupPlan,
-  type PlanContext,
-} from '../mitigation/domain-plan.js';
+import { planGroup, type GroupPlan } from '../mitigation/domain-plan.js';
+import type { GivenByOthers, PlanContext } from '../mitigation/plan-context.js';
 import { unaskedRules } from '../mitigation/qemu-filter/filter-plan.js';
 import { formatBdf } from '../pci/bdf.js';
 import type { PciFunction } from '../pci/pci-function.js';

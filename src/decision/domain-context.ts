@@ -3,7 +3,7 @@ import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
 import { machineFamily, type MachineFamily } from '../domain-xml/machine.js';
 import type { HostCapabilities } from '../host/host-capabilities.js';
-import type { PlanContext } from '../mitigation/domain-plan.js';
+import type { PlanContext } from '../mitigation/plan-context.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import type { DecideInput } from './decide-input.js';
 

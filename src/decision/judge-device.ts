@@ -1,6 +1,6 @@
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
 import type { DomainDocument } from '../domain-xml/domain-document.js';
-import type { DeviceIntake } from '../mitigation/domain-plan.js';
+import type { DeviceIntake } from '../mitigation/plan-context.js';
 import { MODES, type Mode } from '../policy/policy-terms.js';
 import type { PolicyInForce } from '../policy/policy-in-force.js';
 import type { PlacedExemption, PlacedRule } from '../policy/policy-set.js';

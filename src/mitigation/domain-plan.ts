@@ -1,61 +1,17 @@
-import type { HostKnowledge } from '../domain-xml/addressing/connect-flags.js';
-import { assignPciAddresses, type AddressPlan } from '../domain-xml/addressing/address-plan.js';
+import { assignPciAddresses } from '../domain-xml/addressing/address-plan.js';
 import { isConventionalBus } from '../domain-xml/addressing/pci-topology.js';
 import type { AssignedDevice } from '../domain-xml/assigned-devices.js';
-import type { DomainDocument } from '../domain-xml/domain-document.js';
-import type { MachineFamily } from '../domain-xml/machine.js';
 import { placeBehindBridges, placeOnPresentBridges } from '../domain-xml/rewrite/bridge-placement.js';
 import type { DocumentEdit, Move } from '../domain-xml/rewrite/document-edit.js';
 import { convertToI440fx } from '../domain-xml/rewrite/i440fx-conversion.js';
 import { movesBetween } from '../domain-xml/rewrite/moves.js';
 import { applySplices } from '../domain-xml/splice.js';
 import { readXml } from '../domain-xml/xml-reader.js';
-import type { HostCapabilities } from '../host/host-capabilities.js';
 import { sameSlot } from '../pci/bdf.js';
-import type { PciFunction } from '../pci/pci-function.js';
-import type { Exposure } from '../risk/exposure.js';
-import type { CompatibilityNeed, Finding } from '../risk/finding.js';
-import type { AssessedMirror } from '../risk/risk-database.js';
 import { planDevice, type DevicePlan } from './device-plan.js';
 import type { MechanismColumn, MechanismName } from './mechanism.js';
+import type { DeviceIntake, GivenByOthers, PlanContext } from './plan-context.js';
 import { planFilter } from './qemu-filter/filter-plan.js';
-
-/** One device as policy has judged it. */
-export interface DeviceIntake {
-  device: AssignedDevice;
-  function: PciFunction | undefined;
-  findings: readonly Finding[];
-  needs: readonly CompatibilityNeed[];
-  /** Windows in BARs that show its config space. */
-  mirrors: readonly AssessedMirror[];
-  required: ReadonlySet<Exposure>;
-  allowed: readonly MechanismName[];
-  /** Whether the unassigned bytes that are closed to writes are to be closed to reads, too. */
-  closeReads: boolean;
-  /** Why the guest's hardware may not change for it; absent where it may. */
-  changeRefused?: string;
-}
-
-export interface PlanContext {
-  document: DomainDocument;
-  host: HostCapabilities;
-  hostKnowledge: HostKnowledge;
-  family: MachineFamily;
-  /** Where libvirt would put everything, before any edit. */
-  addresses: AddressPlan;
-  /** Whether the devices are plugged into a domain that is there: then they take places that it has. */
-  plugging: boolean;
-  /** Whether the domain runs, or comes from another host: what it has and need not have is no matter now. */
-  fixed: boolean;
-}
-
-/** What a device gets because of what is planned for others. */
-export interface GivenByOthers {
-  /** Whether the whole domain becomes an i440fx machine. */
-  converted: boolean;
-  /** Devices that move behind a bridge with another function of their slot. */
-  moved: ReadonlySet<AssignedDevice>;
-}
 
 const NOTHING_GIVEN: GivenByOthers = { converted: false, moved: new Set() };
 

@@ -11,7 +11,7 @@ import type { MirrorWindow } from '../access-rules/exposure-rules.js';
 import { planAccessRules } from '../access-rules/plan-access-rules.js';
 import { renderRules } from '../access-rules/render-rules.js';
 import type { DevicePlan, PlannedMechanism } from '../device-plan.js';
-import type { DeviceIntake, PlanContext } from '../domain-plan.js';
+import type { DeviceIntake, PlanContext } from '../plan-context.js';
 import { carrierFor } from '../qemu-config-filter.js';
 import { entryOf, EVERY_OTHER, filterText, rulesOf, type FunctionRules } from './filter-text.js';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RefusalReport } from './policy-status.js';
+import type { RefusalReason } from '../sources/source-refusal.js';
 import { writeAtomically } from '../../host/atomic-file.js';
 
 /** A revision that waits for a person, and why. */
@@ -16,6 +16,13 @@ export interface HeldRevision {
   disruptive: number;
   /** The first of them, with what would change. */
   examples: { domain: string; changes: string[] }[];
+}
+
+/** Why a revision was not taken. */
+export interface RefusalReport {
+  reason: RefusalReason;
+  detail: string;
+  commit?: string;
 }
 
 /** What must survive a restart beside the revisions themselves. */

@@ -12,13 +12,6 @@ export interface SyncOutcome {
   commit?: string;
 }
 
-/** Why a revision was not taken. */
-export interface RefusalReport {
-  reason: RefusalReason;
-  detail: string;
-  commit?: string;
-}
-
 /** What takes its time on the way of a revision. */
 export const STEPS = ['fetching', 'reading', 'weighing'] as const;
 

@@ -1,6 +1,6 @@
 import { SourceRefusal } from '../sources/source-refusal.js';
 import type { ReadyRevision } from './policy-process.js';
-import type { RefusalReport } from './policy-status.js';
+import type { RefusalReport } from './policy-state.js';
 
 const MAX_TOLD = 20;
 
