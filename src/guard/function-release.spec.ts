@@ -7,15 +7,18 @@ const NIC = '0000:02:00.0';
 
 let registry: DomainRegistry;
 let released: string[];
+let armed: string[];
 let sut: FunctionRelease;
 
 beforeEach(() => {
   registry = new DomainRegistry('node1', { domain: () => {}, domainGone: () => {} } as never);
   released = [];
+  armed = [];
   sut = new FunctionRelease({
     registry,
     arming: {
       now: 3,
+      functionsOf: () => armed,
       release: (uuid, devices, asOf) => void released.push(`${uuid} ${devices.join(' ')} ${asOf}`),
     },
     log: { warn: () => {} },
@@ -27,7 +30,7 @@ beforeEach(() => {
 function look(active: boolean, devices: string[]): void {
   const had = sut.functionsOf('u1');
   registry.change('u1', 'vm1', { active, devices });
-  sut.settle('u1', had, active ? devices : [], sut.now);
+  sut.settle('u1', had, active ? devices : undefined, sut.now);
 }
 
 describe('functions that a domain gives up', () => {
@@ -52,6 +55,19 @@ describe('functions that a domain gives up', () => {
   it('stay where it has been started again by the time that it is looked at', () => {
     sut.stopped('u1');
     registry.change('u1', 'vm1', { active: false });
+    look(true, [NVME, NIC]);
+    expect(released).toEqual([]);
+  });
+
+  it('are released where they were armed for a start that failed', () => {
+    look(false, []);
+    armed = [NVME];
+    look(false, [NVME]);
+    expect(released.at(-1)).toBe(`u1 ${NVME} 3`);
+  });
+
+  it('stay where one is armed that is about to be attached', () => {
+    armed = ['0000:03:00.0'];
     look(true, [NVME, NIC]);
     expect(released).toEqual([]);
   });

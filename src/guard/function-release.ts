@@ -3,7 +3,7 @@ import type { GuardArming } from './guard-arming.js';
 
 export interface FunctionReleaseParts {
   registry: Pick<DomainRegistry, 'get' | 'all'>;
-  arming: Pick<GuardArming, 'now' | 'release'>;
+  arming: Pick<GuardArming, 'now' | 'release' | 'functionsOf'>;
   log: { warn(message: string): void };
 }
 
@@ -31,20 +31,23 @@ export class FunctionRelease {
   }
 
   /**
-   * Releases what a domain had and has no more, unless another one runs with it.
+   * Releases what a domain had and has no more, unless another one runs with it. Of one that does not run also what was armed
+   * for a start that failed; of one that runs a device may just be about to come.
    *
    * @param had `functionsOf` it, before its record changed
-   * @param has BDFs of its functions; none where it does not run
+   * @param has BDFs of its functions; undefined where it does not run
    * @param asOf `now`, before libvirt was asked
    */
-  settle(uuid: string, had: readonly string[], has: readonly string[], asOf: number): void {
+  settle(uuid: string, had: readonly string[], has: readonly string[] | undefined, asOf: number): void {
+    const { registry, arming, log } = this.parts;
     this.ranWith.delete(uuid);
-    const others = [...this.parts.registry.all()].filter((other) => other.active && other.uuid !== uuid);
-    const givenUp = had.filter(
-      (device) => !has.includes(device) && !others.some(({ devices }) => devices.includes(device)),
+    const lost = has ? had.filter((device) => !has.includes(device)) : [...had, ...arming.functionsOf(uuid)];
+    const others = [...registry.all()].filter((other) => other.active && other.uuid !== uuid);
+    const givenUp = [...new Set(lost)].filter(
+      (device) => !others.some(({ devices }) => devices.includes(device)),
     );
     if (givenUp.length === 0) return;
-    const kept = this.parts.arming.release(uuid, givenUp, asOf);
-    if (kept) this.parts.log.warn(`${givenUp.join(', ')}: ${kept.problem}`);
+    const kept = arming.release(uuid, givenUp, asOf);
+    if (kept) log.warn(`${givenUp.join(', ')}: ${kept.problem}`);
   }
 }

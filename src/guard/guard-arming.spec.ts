@@ -111,6 +111,14 @@ describe('releasing functions that a domain gave up', () => {
     expect(removed).toEqual([]);
   });
 
+  it('knows what was armed for a domain', () => {
+    const { sut } = arming(rules);
+    sut.arm(DECISION);
+    expect(sut.functionsOf('U1')).toEqual([BDF]);
+    sut.arm(decisionOf('u2'));
+    expect(sut.functionsOf('u1')).toEqual([]);
+  });
+
   it('removes what a service before this one armed', () => {
     const { sut, removed } = arming(rules);
     sut.release('u1', [BDF], sut.now);

@@ -69,6 +69,12 @@ export class GuardArming {
     return stale ? this.arm(decision) : undefined;
   }
 
+  /** BDFs of functions whose rules were last given for a domain. */
+  functionsOf(domain: string): string[] {
+    const ofDomain = [...this.armedFor].filter(([, armed]) => armed.domain === domain.toLowerCase());
+    return ofDomain.map(([device]) => device);
+  }
+
   /**
    * Removes the rules of functions that a domain gave up, so that the host's standard holds for whoever is next. What was armed
    * for another domain meanwhile, or for the same one's next start, keeps its rules.

@@ -222,7 +222,10 @@ export async function compose(
       toldStarts,
       hostdevNetworks: () => networks.names,
       hostMode: () => hostSwitch.mode,
-      arm: (decision) => arming.arm(decision),
+      arm: (decision) => {
+        reconciler.starting(decision.domain);
+        return arming.arm(decision);
+      },
       clock,
     },
     { host: hostName, failure: hookFailure, incoming, proxySocket },

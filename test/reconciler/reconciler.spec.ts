@@ -1,11 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ToldStarts } from '../../src/libvirt/told-starts.js';
+import type { Decision } from '../../src/decision/decision.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService } from '../../src/decision/decision.service.js';
+import { FunctionRelease } from '../../src/guard/function-release.js';
+import { GuardArming } from '../../src/guard/guard-arming.js';
 import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
 import { HostdevNetworks } from '../../src/libvirt/hostdev-networks.js';
 import { Reconciler } from '../../src/libvirt/reconciler/reconciler.js';
 import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
+import type { Bdf } from '../../src/pci/bdf.js';
 import type { PolicySet } from '../../src/policy/policy-set.js';
 import { FixtureHost, fixtureHostMissing } from '../fixtures/host/fixture-host.js';
 import { STOCK_HOST } from '../fixtures/hosts.js';
@@ -54,6 +58,15 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
   /** A service that has just been started; `before` is what it knew when it was stopped. */
   function service(policy: PolicySet, before?: DomainRegistry) {
     const journal = new MemoryJournal();
+    const removed: string[] = [];
+    const rules = { mode: 'enforce' as const, rules: '', reliedUpon: true, unplaced: [] };
+    const arming = new GuardArming({
+      program: { apply: () => {}, remove: (devices) => void removed.push(...devices) },
+      ready: () => true,
+      rulesOf: ({ devices }) => devices.map(({ source }) => ({ ...rules, device: source as Bdf })),
+      onArmed: () => {},
+      onReleased: () => {},
+    });
     const registry = new DomainRegistry('node', journal);
     registry.load(before?.all() ?? []);
     const decisions = new DecisionService({
@@ -69,13 +82,14 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       journal,
       networks: new HostdevNetworks(),
       toldStarts: new ToldStarts(),
+      release: new FunctionRelease({ registry, arming, log: { warn: (message) => console.warn(message) } }),
       host: 'node',
       redefine: true,
       log: { info: () => {}, warn: (message) => console.warn(message) },
     });
     reconcilers.push(reconciler);
     const kinds = () => journal.events.map(({ kind }) => kind);
-    return { journal, registry, reconciler, decisions, kinds };
+    return { journal, registry, reconciler, decisions, kinds, arming, removed };
   }
 
   const inactive = async (name: string) => somebody.domainXml(await somebody.domainByName(name), 2);
@@ -130,6 +144,27 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await somebody.destroyDomain(await somebody.domainByName('open'));
     await vi.waitFor(() => expect(journal.events.at(-1)!.kind).toBe('redefined'), 5_000);
     expect(await inactive('open')).toMatch(BRIDGE);
+  });
+
+  it("has the kernel guard's rules removed when a domain stops, and not when it is started again at once", async () => {
+    const { reconciler, registry, arming, removed, kinds } = service(policyOf('{ name: all, mode: off }'));
+    await reconciler.connected(await connect());
+    const domain = await somebody.defineDomain(vm('user', hostdev(NVME)));
+    await somebody.startDomain(domain);
+    const active = { active: true, devices: [NVME] };
+    await vi.waitFor(() => expect(registry.get(domain.uuid)).toMatchObject(active), 5_000);
+    await somebody.destroyDomain(domain);
+    await vi.waitFor(() => expect(removed).toEqual([NVME]), 5_000);
+
+    await somebody.startDomain(domain);
+    await vi.waitFor(() => expect(registry.get(domain.uuid)).toMatchObject(active), 5_000);
+    await somebody.destroyDomain(domain);
+    // As the hook does it.
+    arming.arm({ id: 'wd-1', domain, devices: [{ source: NVME }] } as unknown as Decision);
+    await somebody.startDomain(domain);
+    await vi.waitFor(() => expect(kinds().filter((kind) => kind === 'stopped')).toHaveLength(2), 5_000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(removed).toEqual([NVME]);
   });
 
   it('gives up where another program defines the domain back each time', async () => {

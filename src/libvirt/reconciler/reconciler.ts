@@ -18,6 +18,8 @@ import { RedefinitionGuard } from './redefinition-guard.js';
 const CONCURRENCY = 8;
 /** Events of a domain come in bursts, and the answer to the client that caused them is on its way, too. */
 const SETTLE_MS = 100;
+/** Milliseconds after which a start has failed, or the domain counts as active: libvirt says so from the beginning. */
+const START_MS = 10_000;
 
 /** `VIR_CONNECT_LIST_DOMAINS_ACTIVE`, `..._PERSISTENT` */
 const LIST_ACTIVE = 1;
@@ -142,6 +144,11 @@ export class Reconciler {
     return documents;
   }
 
+  /** A domain is about to start: of a start that fails libvirt sends no event. */
+  starting({ uuid, name }: { uuid?: string; name: string }): void {
+    if (this.client && uuid !== undefined) this.lookLater({ uuid: uuid.toLowerCase(), name, id: -1 });
+  }
+
   private takeEvent(event: DomainEvent): void {
     const { domain } = event;
     if (event.kind !== 'lifecycle') {
@@ -177,11 +184,21 @@ export class Reconciler {
   /** Looks at a domain once its events have settled. */
   private lookSoon(domain: DomainRef, cause?: number): void {
     clearTimeout(this.settling.get(domain.uuid));
+    this.schedule(domain, cause, SETTLE_MS);
+  }
+
+  private schedule(domain: DomainRef, cause: number | undefined, delayMs: number): void {
     const timer = setTimeout(() => {
       this.settling.delete(domain.uuid);
       void this.lookNow(domain, cause);
-    }, SETTLE_MS);
+    }, delayMs);
     this.settling.set(domain.uuid, timer);
+  }
+
+  /** Unless its events bring that about before. */
+  private lookLater(domain: DomainRef): void {
+    if (this.settling.has(domain.uuid)) return;
+    this.schedule(domain, undefined, START_MS);
   }
 
   private async lookNow(domain: DomainRef, cause: number | undefined): Promise<void> {
@@ -215,7 +232,7 @@ export class Reconciler {
       const survey = await this.survey.take(client, domain, presence);
       const unarmed = presence.active ? this.parts.armRunning?.(survey.decision) : undefined;
       if (unarmed) this.parts.log.warn(`${domain.name}: ${unarmed.problem}`);
-      this.parts.release?.settle(domain.uuid, had, presence.active ? survey.record.devices : [], asOf);
+      this.parts.release?.settle(domain.uuid, had, presence.active ? survey.record.devices : undefined, asOf);
       if (presence.active) await this.readBackFilter(client, domain, survey);
       else this.parts.filterWatch?.forget(domain.uuid);
       if (survey.redefinition !== undefined) await this.redefine(client, domain, survey, cause);
@@ -303,7 +320,7 @@ export class Reconciler {
     const had = this.parts.release?.functionsOf(uuid) ?? [];
     this.parts.registry.change(uuid, name, { active: false, persistent: false });
     this.parts.filterWatch?.forget(uuid);
-    this.parts.release?.settle(uuid, had, [], asOf);
+    this.parts.release?.settle(uuid, had, undefined, asOf);
   }
 
   private tell(
