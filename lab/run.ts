@@ -86,16 +86,17 @@ async function main(names: string[], options: Options): Promise<void> {
   if (options.evidence !== undefined) await writeEvidence(options.evidence, evidence);
 }
 
+/** In the order of what was named, each case once. */
 function choose(cases: readonly LabCase[], names: readonly string[]): LabCase[] {
   if (names.length === 0) return cases.filter(({ byDefault }) => byDefault);
-  const chosen = cases.filter(({ name }) =>
-    names.some((wanted) => wanted === 'all' || name.startsWith(wanted)),
+  const chosen = new Set(
+    names.flatMap((wanted) => cases.filter(({ name }) => wanted === 'all' || name.startsWith(wanted))),
   );
   const unknown = names.filter(
     (wanted) => wanted !== 'all' && !cases.some(({ name }) => name.startsWith(wanted)),
   );
   if (unknown.length > 0) program.error(`no case ${unknown.join(', ')}; --list names them`);
-  return chosen;
+  return [...chosen];
 }
 
 /** The columns that are demanded, and a domain that nothing restricts, without which no other shows anything. */
