@@ -1,6 +1,6 @@
 import type { WantedParameters } from '../host/vfio-parameters/parameter-plan.js';
 import { COVERAGE } from '../mitigation/coverage.js';
-import { needsReadsAlone, needsWrites } from '../mitigation/device-plan.js';
+import { needsReadsAlone, needsWrites } from '../mitigation/driver-needs.js';
 import type { PciFunction } from '../pci/pci-function.js';
 import { policyInForce, type PolicyInForce } from '../policy/policy-in-force.js';
 import type { PlacedRule } from '../policy/policy-set.js';

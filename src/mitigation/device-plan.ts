@@ -1,6 +1,7 @@
 import type { CompatibilityNeed, Finding } from '../risk/finding.js';
 import type { Exposure } from '../risk/exposure.js';
 import { COVERAGE, type CoverageRow, type ExposureParts } from './coverage.js';
+import { breaks, byGuest, exemptFor, needsWrites } from './driver-needs.js';
 import { CLOSING_MECHANISMS } from './mechanisms.js';
 import type { ByteRange, Mechanism, MechanismColumn, MechanismContext, MechanismName } from './mechanism.js';
 import {
@@ -11,6 +12,7 @@ import {
   type Candidate,
   type OpenExposure,
 } from './planner.js';
+import { readsClosed, readsLeftOpen, UNASSIGNED, type OpenReads } from './unassigned-reads.js';
 
 /** What the plan for one device starts from. */
 export interface DeviceRequest {
@@ -59,16 +61,8 @@ export interface DevicePlan {
   mechanisms: PlannedMechanism[];
   rejected: { mechanism: MechanismName; reason: string }[];
   residual: Residual[];
-  /** Exposures that are closed to writes, and that policy wants closed to reads, too, which they are not; absent: none. */
-  openReads?: { exposures: Exposure[]; reason: string };
+  openReads?: OpenReads;
 }
-
-/** Registers that no mechanism can tell apart when a driver needs some of them, but it is not known which. */
-const UNASSIGNED: ReadonlySet<Exposure> = new Set([
-  'unassigned-legacy',
-  'unassigned-extended',
-  'hidden-capability',
-]);
 
 /** Plans for one device, without regard to the others of the domain. */
 export function planDevice(request: DeviceRequest): DevicePlan {
@@ -145,25 +139,6 @@ export function planDevice(request: DeviceRequest): DevicePlan {
   };
 }
 
-/** What the chosen mechanisms close to writes alone, although policy asks for more. */
-function readsLeftOpen(
-  { closeReads, needs }: DeviceRequest,
-  mechanisms: readonly PlannedMechanism[],
-): DevicePlan['openReads'] {
-  if (!closeReads) return undefined;
-  const closed = new Set(mechanisms.flatMap(({ reads = [] }) => reads));
-  const closable = mechanisms.flatMap(({ closes }) => closes.filter((each) => UNASSIGNED.has(each)));
-  const exposures = [...new Set(closable)].filter((exposure) => !closed.has(exposure));
-  if (exposures.length === 0) return undefined;
-  const need = needs.find(needsReadsAlone);
-  return {
-    exposures,
-    reason: need
-      ? `the device's driver reads there: ${need.summary} (${need.entry})`
-      : 'block_pci_unassigned_read acts on every device of the host, and not all of them are to have it',
-  };
-}
-
 export function coverageRow({ exposure, trapped }: Pick<Finding, 'exposure' | 'trapped'>): CoverageRow {
   if (exposure !== 'config-mirror-in-bar') return exposure;
   return trapped ? 'mirror-trapped' : 'mirror-untrapped';
@@ -227,64 +202,20 @@ function whyNot(
   return broken && `it would break the device: ${broken.summary} (${broken.entry})`;
 }
 
-/** Whether a mechanism takes away registers that a driver needs, and cannot leave just these. */
-function breaks({ exemptionGrain }: Mechanism, need: CompatibilityNeed): boolean {
-  switch (exemptionGrain) {
-    case 'range':
-      return false;
-    case 'device':
-      return needsWrites(need);
-    case 'outside':
-      // QEMU reaches the device itself, and a window in a BAR is no config access: neither meets the limit of the bus.
-      return (
-        byGuest(need) &&
-        need.through === undefined &&
-        (need.ranges === undefined || need.ranges.some(({ to }) => to >= 0x100))
-      );
-  }
-}
-
-/** By standard the mechanisms refuse writes; reads pass. */
-export function needsWrites({ access }: CompatibilityNeed): boolean {
-  return access === undefined || access.includes('write');
-}
-
-/** What is left to a driver for its writes it may read, too; a driver that only reads is left nothing. */
-export function needsReadsAlone(need: CompatibilityNeed): boolean {
-  return !needsWrites(need);
-}
-
-function byGuest({ by }: CompatibilityNeed): boolean {
-  return by === undefined || by.includes('guest');
-}
-
-/** The bytes that a mechanism must leave open for the device's driver, or for QEMU where it meets QEMU's own accesses. */
-function exemptFor({ name, exemptionGrain }: Mechanism, needs: readonly CompatibilityNeed[]): ByteRange[] {
-  if (exemptionGrain !== 'range') return [];
-  return needs
-    .filter((need) => needsWrites(need) && (name !== 'qemu-config-filter' || byGuest(need)))
-    .flatMap(({ ranges }) => (ranges ?? [{ from: 0x40, to: 0xfff }]).map(({ from, to }) => ({ from, to })));
-}
-
 function plannedMechanism(
   { candidate, mechanism, proof }: JudgedCandidate,
   { context, closeReads, needs }: DeviceRequest,
   open: readonly OpenExposure[],
 ): PlannedMechanism {
   const closed = open.filter((exposure) => !isOpen(closedBy(candidate.column, exposure)));
-  // What a topology takes away cannot be read either; rules and parameters act on what they are told to.
-  const passes = mechanism.exemptionGrain !== 'outside' && needs.some(needsReadsAlone);
-  const reads =
-    passes || mechanism.passesReads?.(context)
-      ? []
-      : closed.map(({ exposure }) => exposure).filter((exposure) => UNASSIGNED.has(exposure));
+  const closes = closed.map(({ exposure }) => exposure);
   return {
     name: candidate.name,
-    closes: closed.map(({ exposure }) => exposure),
+    closes,
     byRule: closed
       .filter(({ row }) => COVERAGE[row][candidate.column] === 'rule')
       .map(({ exposure }) => exposure),
-    ...(closeReads && { reads }),
+    ...(closeReads && { reads: readsClosed(mechanism, context, needs, closes) }),
     exempt: candidate.exempt,
     price: mechanism.price,
     proof,

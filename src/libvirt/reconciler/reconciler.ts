@@ -13,13 +13,10 @@ import type { DomainEvent, LibvirtClient } from '../rpc/libvirt-client.js';
 import type { DomainRef } from '../rpc/types.js';
 import { DomainSurvey, type Presence, type Survey } from './domain-survey.js';
 import { RedefinitionGuard } from './redefinition-guard.js';
+import { SettlingDomains } from './settling-domains.js';
 
 /** Domains that are asked about at once; libvirt works on five calls of a client at a time. */
 const CONCURRENCY = 8;
-/** Events of a domain come in bursts, and the answer to the client that caused them is on its way, too. */
-const SETTLE_MS = 100;
-/** Milliseconds after which a start has failed, or the domain counts as active: libvirt says so from the beginning. */
-const START_MS = 10_000;
 
 /** `VIR_CONNECT_LIST_DOMAINS_ACTIVE`, `..._PERSISTENT` */
 const LIST_ACTIVE = 1;
@@ -61,7 +58,7 @@ export class Reconciler {
   private readonly survey: DomainSurvey;
   private readonly guard: RedefinitionGuard;
   private readonly clock: () => Date;
-  private readonly settling = new Map<string, NodeJS.Timeout>();
+  private readonly settling = new SettlingDomains((domain, cause) => void this.lookNow(domain, cause));
   private client: LibvirtClient | undefined;
 
   constructor(private readonly parts: ReconcilerParts) {
@@ -87,7 +84,6 @@ export class Reconciler {
 
   disconnected(): void {
     this.client = undefined;
-    for (const timer of this.settling.values()) clearTimeout(timer);
     this.settling.clear();
   }
 
@@ -146,7 +142,7 @@ export class Reconciler {
 
   /** A domain is about to start: of a start that fails libvirt sends no event. */
   starting({ uuid, name }: { uuid?: string; name: string }): void {
-    if (this.client && uuid !== undefined) this.lookLater({ uuid: uuid.toLowerCase(), name, id: -1 });
+    if (this.client && uuid !== undefined) this.settling.later({ uuid: uuid.toLowerCase(), name, id: -1 });
   }
 
   private takeEvent(event: DomainEvent): void {
@@ -154,7 +150,7 @@ export class Reconciler {
     if (event.kind !== 'lifecycle') {
       if (event.kind === 'device-added' || event.kind === 'device-removed') {
         this.parts.filterWatch?.forget(domain.uuid);
-        this.lookSoon(domain);
+        this.settling.soon(domain);
       }
       return;
     }
@@ -178,27 +174,7 @@ export class Reconciler {
       default:
         return;
     }
-    this.lookSoon(domain, event.event);
-  }
-
-  /** Looks at a domain once its events have settled. */
-  private lookSoon(domain: DomainRef, cause?: number): void {
-    clearTimeout(this.settling.get(domain.uuid));
-    this.schedule(domain, cause, SETTLE_MS);
-  }
-
-  private schedule(domain: DomainRef, cause: number | undefined, delayMs: number): void {
-    const timer = setTimeout(() => {
-      this.settling.delete(domain.uuid);
-      void this.lookNow(domain, cause);
-    }, delayMs);
-    this.settling.set(domain.uuid, timer);
-  }
-
-  /** Unless its events bring that about before. */
-  private lookLater(domain: DomainRef): void {
-    if (this.settling.has(domain.uuid)) return;
-    this.schedule(domain, undefined, START_MS);
+    this.settling.soon(domain, event.event);
   }
 
   private async lookNow(domain: DomainRef, cause: number | undefined): Promise<void> {
