@@ -72,6 +72,20 @@ describe('A decision', () => {
     expect(unaccounted(decide(input))).toEqual([]);
   });
 
+  always(
+    'closes reads of nothing but what it closes to writes, and states what it leaves open of what is asked for',
+    (input) => {
+      for (const { plan } of decide(input).decision.devices) {
+        const closedToReads = new Set(plan.mechanisms.flatMap(({ reads = [] }) => reads));
+        for (const { closes, reads } of plan.mechanisms) {
+          expect(closes).toEqual(expect.arrayContaining(reads ?? []));
+          if (reads === undefined) expect(plan.openReads).toBeUndefined();
+        }
+        for (const exposure of plan.openReads?.exposures ?? []) expect(closedToReads).not.toContain(exposure);
+      }
+    },
+  );
+
   always('uses only mechanisms that the rule allows and the host has', (input) => {
     for (const { mode, plan, rule } of decide(input).decision.devices) {
       const used = plan.mechanisms.map(({ name }) => name);

@@ -3,6 +3,7 @@ import type { DecideInput } from '../../src/decision/decide-input.js';
 import { DOMAIN_STATES, GUEST_HARDWARE } from '../../src/decision/decision.js';
 import { escapeAttribute } from '../../src/domain-xml/insertion.js';
 import { UNPROBED_HOST, type HostCapabilities } from '../../src/host/host-capabilities.js';
+import { EFFECTS } from '../../src/mitigation/access-rules/access-rules.js';
 import type { MechanismName } from '../../src/mitigation/mechanism.js';
 import { Inventory } from '../../src/pci/inventory.js';
 import { type PolicyRule, type RuleMatch } from '../../src/policy/policy-document.js';
@@ -278,6 +279,7 @@ const rule: fc.Arbitrary<PolicyRule> = fc.record(
     ),
     topologyChange: fc.constantFrom(...CHANGE_PERMISSIONS, 'always' as const),
     uncovered: fc.constantFrom(...UNCOVERED_ACTIONS, 'warn' as const),
+    unassignedReads: fc.constantFrom(...EFFECTS),
     match: fc.constantFrom<RuleMatch>(
       { devices: [{ class: '03' }] },
       { devices: [{ bdf: '0000:81:00.0' }] },
