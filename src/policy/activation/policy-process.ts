@@ -87,7 +87,8 @@ export class PolicyProcess {
           TIMEOUT_MS,
         );
         const send = (message: PolicyJob | 'next') =>
-          void channel.send(message, (error) => error && reject(error));
+          // Why it does not listen any more says more.
+          void channel.send(message, (error) => error && void ended.then(() => reject(error)));
         listen = (answer) => {
           if (answer.kind === 'rules' || answer.kind === 'risks') {
             take(answer);

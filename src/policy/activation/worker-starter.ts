@@ -37,7 +37,7 @@ export interface Worker {
 export class WorkerStarter {
   private shell: ChildProcess | undefined;
   private waiting: Worker | undefined;
-  private atEnd: ((status?: number) => void) | undefined;
+  private atEnd: ((status?: number, why?: string) => void) | undefined;
 
   /** @param program the compiled `policy-worker.ts` */
   constructor(private readonly program: string) {}
@@ -53,10 +53,10 @@ export class WorkerStarter {
     const listen = (text: Buffer) => (said = (said + text.toString()).slice(-MAX_STDERR));
     channel.stderr!.on('data', listen);
     const ended = new Promise<Ending>((resolve) => {
-      this.atEnd = (status) => {
+      this.atEnd = (status, why = said.trim()) => {
         channel.stderr!.off('data', listen);
         this.waiting = undefined;
-        resolve({ status, said: said.trim() });
+        resolve({ status, said: why });
       };
     });
     channel.stdin!.write(`${nicer}\n`);
@@ -88,10 +88,10 @@ export class WorkerStarter {
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
     });
-    const lost = () => {
+    const lost = (why: unknown) => {
       if (this.shell !== shell) return;
       this.shell = undefined;
-      this.atEnd?.();
+      this.atEnd?.(undefined, why instanceof Error ? why.message : undefined);
     };
     // Who gives it a job finds out, perhaps later.
     shell.on('error', lost).on('close', lost);
