@@ -29,5 +29,6 @@ export default {
   mitigations: ['qemu-config-filter'],
   install,
   missing,
-  afterwards: async (host) => filterReadBack(host, 'filter-preload'),
+  // Told and not demanded: no run of the lab has shown yet that an emulated host reads back in time.
+  afterwards: async (host) => filterReadBack(host, 'filter-preload').catch((error: Error) => error.message),
 } satisfies LabMechanism;
