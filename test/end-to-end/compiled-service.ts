@@ -60,7 +60,8 @@ function compile(): string {
     // Types are the linter's to check.
     execFileSync(join(REPOSITORY, 'scripts/build.sh'), [join(draft, 'dist'), '--noCheck'], { stdio: 'pipe' });
     copyFileSync(join(REPOSITORY, 'package.json'), join(draft, 'package.json'));
-    symlinkSync(join(REPOSITORY, 'policies'), join(draft, 'policies'));
+    for (const folder of ['deploy', 'hooks', 'policies'])
+      symlinkSync(join(REPOSITORY, folder), join(draft, folder));
     renameSync(draft, root);
     removeOld();
   } catch (error) {
