@@ -22,6 +22,7 @@ export class HardwareTrace {
   readonly #listeners = new Set<(write: ConfigWrite) => void>();
   readonly #lines: string[] = [];
   #position = 0;
+  #closed = false;
   #rest = '';
 
   constructor(path: string) {
@@ -50,7 +51,10 @@ export class HardwareTrace {
     this.#read();
   }
 
+  /** Once; a machine that a case has switched off is switched off again at the end of a run. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#file);
   }
 
