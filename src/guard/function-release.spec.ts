@@ -59,6 +59,18 @@ describe('functions that a domain gives up', () => {
     expect(released).toEqual([]);
   });
 
+  it('are released where it stopped while its start was still being looked at', () => {
+    const had = sut.functionsOf('u1');
+    registry.change('u1', 'vm1', { active: true, devices: [NVME, NIC] });
+    sut.stopped('u1');
+    registry.change('u1', 'vm1', { active: false });
+    // Libvirt had said before that it runs.
+    sut.settle('u1', had, [NVME, NIC], 3);
+    expect(released).toEqual([]);
+    look(false, [NVME, NIC]);
+    expect(released).toEqual([`u1 ${NVME} ${NIC} 3`]);
+  });
+
   it('are released where they were armed for a start that failed', () => {
     look(false, []);
     armed = [NVME];

@@ -21,7 +21,8 @@ export class FunctionRelease {
 
   /** A domain stopped; to be told before its record says so. */
   stopped(uuid: string): void {
-    this.ranWith.set(uuid, this.functionsOf(uuid));
+    // A copy, by which `settle` knows whether it was asked for before this.
+    this.ranWith.set(uuid, [...this.functionsOf(uuid)]);
   }
 
   /** BDFs of the functions that a domain runs with, or ran with until it stopped; to be asked before its record changes. */
@@ -40,7 +41,8 @@ export class FunctionRelease {
    */
   settle(uuid: string, had: readonly string[], has: readonly string[] | undefined, asOf: number): void {
     const { registry, arming, log } = this.parts;
-    this.ranWith.delete(uuid);
+    // Where it has stopped since libvirt was asked whether it runs, that is for the next look to settle.
+    if (!has || this.ranWith.get(uuid) === had) this.ranWith.delete(uuid);
     const lost = has ? had.filter((device) => !has.includes(device)) : [...had, ...arming.functionsOf(uuid)];
     const others = [...registry.all()].filter((other) => other.active && other.uuid !== uuid);
     const givenUp = [...new Set(lost)].filter(

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,12 +14,15 @@ describe('what is installed on hosts', () => {
 
   it('the units are what systemd understands', () => {
     const directory = mkdtempSync(join(tmpdir(), 'units-'));
-    for (const name of readdirSync(`${deploy}systemd`)) {
+    // With the drop-ins that an operator may take.
+    cpSync(`${deploy}systemd`, directory, { recursive: true });
+    const units = readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => join(directory, name));
+    for (const path of units) {
       // What the units start is not installed where the tests run.
-      const unit = readFileSync(`${deploy}systemd/${name}`, 'utf8');
-      writeFileSync(join(directory, name), unit.replaceAll('/usr/sbin/warden-guard', '/bin/true'));
+      writeFileSync(path, readFileSync(path, 'utf8').replaceAll('/usr/sbin/warden-guard', '/bin/true'));
     }
-    const units = readdirSync(directory).map((name) => join(directory, name));
     const environment = { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' };
     expect(() =>
       execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { env: environment, stdio: 'pipe' }),
