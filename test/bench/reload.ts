@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { SERVICE_FLAGS } from '../end-to-end/running-service.js';
 import { figures, print, remark, time } from './figures.js';
 import { writeFleetBundle } from './fleet-bundle.js';
+import { Metronomes, type Stall } from './metronomes.js';
 import type { Report } from './reloading-process.js';
 
 const PROGRAM = fileURLToPath(new URL('reloading-process.ts', import.meta.url));
@@ -19,6 +20,8 @@ const QUIET_MS = 20_000;
 const WARM_UP_MS = 10_000;
 /** Milliseconds between two looks at the memory of the processes that read the revision; each sees its peak until then. */
 const LOOK_MS = 200;
+/** Milliseconds for which a processor must have stood still to explain anything. */
+const STALL_MS = 2;
 
 /** What a large revision that comes into force does to the decisions that arrive meanwhile. */
 export async function benchReload(): Promise<void> {
@@ -29,30 +32,33 @@ export async function benchReload(): Promise<void> {
     execArgv: [...SERVICE_FLAGS, '--import', 'tsx'],
     env: { ...process.env, MALLOC_ARENA_MAX: '1' },
   });
+  const metronomes = new Metronomes();
   try {
     await once(child, 'message');
-    await measure(child, bundle);
+    await measure(child, bundle, metronomes);
   } finally {
+    metronomes.stop();
     child.kill();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function measure(child: ChildProcess, bundle: string): Promise<void> {
+async function measure(child: ChildProcess, bundle: string, metronomes: Metronomes): Promise<void> {
   const name = `rules-${RULES}.entries-${ENTRIES}`;
   await sleep(WARM_UP_MS);
   const fill = await time(() => reload(child, bundle, 'first'));
   remark(`the first such revision, in place of a small one, took ${Math.round(fill / 1000)} s`);
   await sleep(WARM_UP_MS);
   await ask(child, 'tell');
+  metronomes.take(0);
   await sleep(QUIET_MS);
-  const quiet = await ask(child, 'tell');
+  const quiet = { ...(await ask(child, 'tell')), stalls: metronomes.take(STALL_MS) };
   let readersPeak = 0;
   const looking = setInterval(
     () => (readersPeak = Math.max(readersPeak, peakOfDescendants(`${child.pid}`))),
     LOOK_MS,
   );
-  const during = await reload(child, bundle, 'second');
+  const during = { ...(await reload(child, bundle, 'second')), stalls: metronomes.take(STALL_MS) };
   clearInterval(looking);
   const took = during.realMs;
   remark(`the next took ${Math.round(took / 1000)} s, ${during.delays.length} decisions meanwhile`);
@@ -61,14 +67,15 @@ async function measure(child: ChildProcess, bundle: string): Promise<void> {
   remark(
     `of the memory ${Math.round(during.peakBytes / 1e6)} MB are the deciding process's, the rest the reading one's`,
   );
-  for (const [figure, of] of [
-    ['longest', (delays: number[]) => delays.reduce((most, each) => Math.max(most, each), 0)],
-    ['p99', (delays: number[]) => figures(delays).p99],
-  ] as const) {
-    const title = `decision-delay.${figure}`;
-    print(`${title}.quiet`, of(quiet.delays), 'ms');
-    print(`${title}.reload`, of(during.delays), 'ms');
-    print(`${title}.reload`, of(during.delays) / of(quiet.delays), 'ratio', `${title}.quiet`);
+  for (const [title, of] of [
+    ['decision-delay.longest', ({ delays }: Report) => longest(delays)],
+    ['decision-delay.longest-unstalled', unstalled],
+    ['decision-delay.p99', ({ delays }: Report) => figures(delays).p99],
+    ['processor-stall.longest', ({ stalls }: Seen) => longest(stalls.map(({ from, to }) => to - from))],
+  ] as [string, (seen: Seen) => number][]) {
+    print(`${title}.quiet`, of(quiet), 'ms');
+    print(`${title}.reload`, of(during), 'ms');
+    if (of(quiet) > 0) print(`${title}.reload`, of(during) / of(quiet), 'ratio', `${title}.quiet`);
   }
   for (const [what, { delays, tookMs, realMs }] of Object.entries({ quiet, during })) {
     const later = [5, 10, 20, 50].map((ms) => `${delays.filter((delay) => delay > ms).length} over ${ms} ms`);
@@ -76,6 +83,19 @@ async function measure(child: ChildProcess, bundle: string): Promise<void> {
       `${what}: ${delays.length} decisions, ${later.join(', ')}; others ran ${Math.round(100 * (1 - tookMs / realMs))} % of the time`,
     );
   }
+}
+
+type Seen = Report & { stalls: Stall[] };
+
+const longest = (delays: readonly number[]) => delays.reduce((most, each) => Math.max(most, each), 0);
+
+/** The longest delay of a decision during which no processor stood still. */
+function unstalled({ delays, madeAt, stalls }: Seen): number {
+  return longest(
+    delays.filter(
+      (delay, at) => !stalls.some(({ from, to }) => from < madeAt[at]! && to > madeAt[at]! - delay),
+    ),
+  );
 }
 
 async function reload(child: ChildProcess, bundle: string, version: string): Promise<Report> {

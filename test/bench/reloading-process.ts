@@ -24,6 +24,8 @@ import { STOCK_QEMU } from '../properties/sample-host.js';
 export interface Report {
   /** Milliseconds from when each decision was due until it was made, by `clock`. */
   delays: number[];
+  /** When each was made, in milliseconds of CLOCK_MONOTONIC. */
+  madeAt: number[];
   /** Milliseconds by `clock`, and by a real one. */
   tookMs: number;
   realMs: number;
@@ -74,7 +76,13 @@ const decisions: DecisionService = new DecisionService({
 });
 
 const everyMs = 1000 / Number(rate);
-const empty = () => ({ delays: [], peakBytes: 0, tookMs: clock(), realMs: performance.now() });
+const empty = () => ({
+  delays: [],
+  madeAt: [],
+  peakBytes: 0,
+  tookMs: clock(),
+  realMs: performance.now(),
+});
 let report: Report = empty();
 let next = clock();
 let made = 0;
@@ -99,6 +107,7 @@ function decideWhatIsDue(): void {
       evaluatedAt: new Date().toISOString(),
     });
     report.delays.push(clock() - next);
+    report.madeAt.push(Number(process.hrtime.bigint()) / 1e6);
   }
 }
 setInterval(decideWhatIsDue, 1);
