@@ -77,10 +77,12 @@ async function measure(child: ChildProcess, bundle: string, metronomes: Metronom
     print(`${title}.reload`, of(during), 'ms');
     if (of(quiet) > 0) print(`${title}.reload`, of(during) / of(quiet), 'ratio', `${title}.quiet`);
   }
-  for (const [what, { delays, tookMs, realMs }] of Object.entries({ quiet, during })) {
+  for (const [what, seen] of Object.entries({ quiet, during })) {
+    const { delays, tookMs, realMs } = seen;
+    const stalled = delays.filter((_, at) => metStall(seen, at)).length;
     const later = [5, 10, 20, 50].map((ms) => `${delays.filter((delay) => delay > ms).length} over ${ms} ms`);
     remark(
-      `${what}: ${delays.length} decisions, ${later.join(', ')}; others ran ${Math.round(100 * (1 - tookMs / realMs))} % of the time`,
+      `${what}: ${delays.length} decisions, ${later.join(', ')}, ${stalled} while a processor stood still; others ran ${Math.round(100 * (1 - tookMs / realMs))} % of the time`,
     );
   }
 }
@@ -90,12 +92,13 @@ type Seen = Report & { stalls: Stall[] };
 const longest = (delays: readonly number[]) => delays.reduce((most, each) => Math.max(most, each), 0);
 
 /** The longest delay of a decision during which no processor stood still. */
-function unstalled({ delays, madeAt, stalls }: Seen): number {
-  return longest(
-    delays.filter(
-      (delay, at) => !stalls.some(({ from, to }) => from < madeAt[at]! && to > madeAt[at]! - delay),
-    ),
-  );
+function unstalled(seen: Seen): number {
+  return longest(seen.delays.filter((_, at) => !metStall(seen, at)));
+}
+
+function metStall({ delays, madeAt, stalls }: Seen, at: number): boolean {
+  const made = madeAt[at]!;
+  return stalls.some(({ from, to }) => from < made && to > made - delays[at]!);
 }
 
 async function reload(child: ChildProcess, bundle: string, version: string): Promise<Report> {
