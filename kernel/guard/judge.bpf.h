@@ -16,7 +16,16 @@ static __always_inline __u64 is_zero(__u64 value)
 	return (~value & (value - 1)) >> 63;
 }
 
-/* What the bytes of an access get: bit i stands for its byte i. */
+/* EACH where all bits of a byte are set. */
+static __always_inline __u64 are_ones(__u64 bytes)
+{
+	bytes &= bytes >> 4;
+	bytes &= bytes >> 2;
+	bytes &= bytes >> 1;
+	return bytes & EACH;
+}
+
+/* What the eight bytes from an offset on get: EACH where it is so. */
 struct verdict {
 	__u64 by_rule;
 	__u64 by_map;
@@ -26,15 +35,14 @@ struct verdict {
 static __always_inline void judge_bytes(const struct guard_policy *policy, __u32 offset, bool write,
 					struct verdict *verdict)
 {
-	__u64 shift = write ? GUARD_WRITE_SHIFT : GUARD_READ_SHIFT;
+	/* All at once, and not aligned: x86-64 and its verifier have no objection. */
+	__u64 bytes = *(const __u64 *)(policy->byte + offset);
+	__u64 what = write ? bytes >> GUARD_WRITE_SHIFT : bytes >> GUARD_READ_SHIFT;
 
-	for (__u32 i = 0; i < GUARD_JUDGED_BYTES; i++) {
-		__u64 byte = policy->byte[offset + i];
-		__u64 what = (byte >> shift) & GUARD_BYTE_MASK;
-		verdict->by_rule |= is_zero(what ^ GUARD_BLOCK) << i;
-		verdict->by_map |= is_zero(what ^ GUARD_BY_MAP) << i;
-		verdict->conditional |= (byte / GUARD_CONDITIONAL & 1) << i;
-	}
+	_Static_assert(GUARD_ALLOW == 1 && GUARD_BLOCK == 2 && GUARD_CONDITIONAL == 1 << 4, "bits");
+	verdict->by_rule = what >> 1 & EACH;
+	verdict->by_map = ~(what | what >> 1) & EACH;
+	verdict->conditional = bytes >> 4 & EACH;
 }
 
 static __always_inline void judge_conditions(const struct guard_policy *policy, __u32 offset,
@@ -48,7 +56,7 @@ static __always_inline void judge_conditions(const struct guard_policy *policy, 
 		__u64 at = index & (GUARD_JUDGED_BYTES - 1);
 		__u64 hit = is_zero(index ^ at) &
 			    is_zero(((written >> (8 * at)) & condition->mask) ^ condition->value);
-		__u64 bit = hit << at, block = condition->block & 1;
+		__u64 bit = hit << (8 * at), block = condition->block & 1;
 		OPAQUE(bit);
 		verdict->by_map &= ~bit;
 		verdict->by_rule = (verdict->by_rule & ~bit) | (bit & -block);
@@ -61,12 +69,12 @@ static __always_inline __u8 judge_config(struct guard_host *settings, struct acc
 	const struct guard_policy *policy = access->policy;
 	__u32 offset = access->offset & (GUARD_CONFIG_SIZE - 1);
 	__u32 size = access->size & (2 * GUARD_JUDGED_BYTES - 1);
-	__u64 bytes = (1ULL << size) - 1;
 	struct verdict verdict = {};
 	bool unassigned_blocked, unread = false;
 
-	if (size > GUARD_JUDGED_BYTES)
+	if (size == 0 || size > GUARD_JUDGED_BYTES)
 		return GUARD_TOO_LONG;
+	__u64 bytes = EACH >> (8 * (GUARD_JUDGED_BYTES - size));
 	/* A page that is not there would need to be faulted in, which cannot be done here. */
 	if (access->write)
 		unread = bpf_probe_read_user(&access->value, size, (void *)access->buffer);
@@ -88,13 +96,11 @@ static __always_inline __u8 judge_config(struct guard_host *settings, struct acc
 		return GUARD_BY_RULE;
 	if (!unassigned_blocked || !(verdict.by_map & bytes))
 		return 0;
-	__u8 ids[GUARD_JUDGED_BYTES] = {};
-	__u64 unassigned = 0;
-	if (bpf_probe_read_kernel(ids, size, access->config_map + offset))
+	__u64 ids = 0;
+	if (bpf_probe_read_kernel(&ids, size, access->config_map + offset))
 		return GUARD_NO_MAP;
-	for (__u32 i = 0; i < GUARD_JUDGED_BYTES; i++)
-		unassigned |= is_zero(ids[i] ^ PCI_CAP_ID_INVALID) << i;
-	return verdict.by_map & bytes & unassigned ? GUARD_UNASSIGNED : 0;
+	_Static_assert(PCI_CAP_ID_INVALID == 0xff, "are_ones()");
+	return verdict.by_map & bytes & are_ones(ids) ? GUARD_UNASSIGNED : 0;
 }
 
 static __always_inline __u8 judge_bar(const struct access *access)

@@ -78,37 +78,61 @@ struct access {
 
 enum identity { PCI, NOT_PCI, UNKNOWN };
 
-/* Which device the file is, and what is to be done about it. */
+/* The lowest bit of each of eight bytes. */
+#define EACH 0x0101010101010101ULL
+
+/* The name of a PCI function, which is its address. By two words: 12 characters and their end,
+ * unless the domain has more than four digits. What lies behind the end may be anything, and is
+ * cleared. */
+static __always_inline bool read_bdf(char bdf[GUARD_BDF_SIZE], const char *name)
+{
+	__u64 word[2];
+
+	if (!bpf_probe_read_kernel(word, sizeof(word), name)) {
+		__u64 none = (word[0] - EACH) & ~word[0] & EACH << 7;
+		__u64 ends = (word[1] - EACH) & ~word[1] & EACH << 7;
+		if (!none && ends) {
+			word[1] &= ((ends & -ends) >> 7) - 1;
+			__builtin_memcpy(bdf, word, sizeof(word));
+			return true;
+		}
+	}
+	return bpf_probe_read_kernel_str(bdf, GUARD_BDF_SIZE, name) >= 0;
+}
+
+/* Which device the file is. */
 static __always_inline enum identity identify(struct file *file, struct access *access)
 {
-	struct vfio_device *vdev;
+	void *private = file->private_data;
+	struct vfio_device *vdev = private;
 	struct device *dev = NULL;
+	struct pci_dev *pdev = NULL;
 	const char *name = NULL;
 
-	if (bpf_core_type_exists(struct vfio_device_file))
-		vdev = BPF_CORE_READ((struct vfio_device_file *)file->private_data, device);
-	else
-		vdev = file->private_data;
+	if (bpf_core_type_exists(struct vfio_device_file) &&
+	    bpf_core_read(&vdev, sizeof(vdev), &((struct vfio_device_file *)private)->device))
+		return UNKNOWN;
 	if (bpf_core_read(&dev, sizeof(dev), &vdev->dev) || !dev)
 		return UNKNOWN;
-	/* Mediated devices, platform devices: they have no config space of their own. */
-	const struct bus_type *bus = NULL;
-	if (bpf_core_read(&bus, sizeof(bus), &dev->bus))
-		return UNKNOWN;
-	if ((const void *)bus != &pci_bus_type)
-		return NOT_PCI;
-	if (bpf_core_read(&name, sizeof(name), &dev->kobj.name) ||
-	    bpf_probe_read_kernel_str(access->device.bdf, sizeof(access->device.bdf), name) < 0)
-		return UNKNOWN;
+	access->pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
 	struct vfio_pci_core_device *core =
 		(void *)vdev - bpf_core_field_offset(struct vfio_pci_core_device, vdev);
-	if (bpf_core_read(&access->pdev, sizeof(access->pdev), &core->pdev) ||
-	    bpf_core_read(&access->config_map, sizeof(access->config_map), &core->pci_config_map))
+	bool known = !bpf_core_read(&pdev, sizeof(pdev), &core->pdev) && pdev == access->pdev &&
+		     !bpf_core_read(&access->config_map, sizeof(access->config_map),
+				    &core->pci_config_map);
+	/* A driver that does not build on vfio_pci_core has something else there. Mediated devices
+	 * and platform devices have no config space of their own. */
+	if (!known) {
+		const struct bus_type *bus = NULL;
+		if (bpf_core_read(&bus, sizeof(bus), &dev->bus))
+			return UNKNOWN;
+		if ((const void *)bus != &pci_bus_type)
+			return NOT_PCI;
+	}
+	if (bpf_core_read(&name, sizeof(name), &dev->kobj.name) ||
+	    !read_bdf(access->device.bdf, name))
 		return UNKNOWN;
-	/* A driver that does not build on vfio_pci_core would have something else there. */
-	if ((void *)access->pdev != (void *)dev - bpf_core_field_offset(struct pci_dev, dev))
-		return UNKNOWN;
-	return PCI;
+	return known ? PCI : UNKNOWN;
 }
 
 #endif

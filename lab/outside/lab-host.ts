@@ -208,7 +208,7 @@ export class LabHost {
 
   async #untilServiceReady(): Promise<void> {
     const ready = ['curl', '-fsS', '--unix-socket', '/run/vfio-warden/api.sock', 'http://localhost/readyz'];
-    await this.#until('vfio-warden', ready);
+    await this.#until('vfio-warden', ready, ['pgrep', '-f', `${this.project}/dist/main.js`]);
   }
 
   /** As the kernel does it to a process that is out of luck. */
@@ -249,12 +249,15 @@ export class LabHost {
     await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
   }
 
-  async #until(what: string, command: readonly string[]): Promise<void> {
+  /** Waits until a command succeeds; no longer than `alive` does, where that is given. */
+  async #until(what: string, command: readonly string[], alive?: readonly string[]): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     for (;;) {
       const { code, err } = await this.agent.exec(command);
       if (code === 0) return;
-      if (Date.now() > deadline) throw new Error(`${what} did not get ready on the lab's host: ${err}`);
+      const ended = alive !== undefined && (await this.agent.exec(alive)).code !== 0;
+      if (ended || Date.now() > deadline)
+        throw new Error(`${what} ${ended ? 'ended' : 'did not get ready'} on the lab's host: ${err}`);
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
