@@ -8,9 +8,10 @@ import type { FunctionRelease } from '../../guard/function-release.js';
 import type { DomainRegistry } from '../domain-registry.js';
 import type { HostdevNetworks } from '../hostdev-networks.js';
 import type { ToldStarts } from '../told-starts.js';
-import { LibvirtError, ERROR_CODE } from '../rpc/libvirt-error.js';
+import { LibvirtError } from '../rpc/libvirt-error.js';
 import type { DomainEvent, LibvirtClient } from '../rpc/libvirt-client.js';
 import type { DomainRef } from '../rpc/types.js';
+import { domainDocuments, isGone, LIST_PERSISTENT } from './domain-documents.js';
 import { DomainSurvey, type Presence, type Survey } from './domain-survey.js';
 import { RedefinitionGuard } from './redefinition-guard.js';
 import { SettlingDomains } from './settling-domains.js';
@@ -18,12 +19,8 @@ import { SettlingDomains } from './settling-domains.js';
 /** Domains that are asked about at once; libvirt works on five calls of a client at a time. */
 const CONCURRENCY = 8;
 
-/** `VIR_CONNECT_LIST_DOMAINS_ACTIVE`, `..._PERSISTENT` */
+/** `VIR_CONNECT_LIST_DOMAINS_ACTIVE` */
 const LIST_ACTIVE = 1;
-const LIST_PERSISTENT = 4;
-
-/** `VIR_DOMAIN_XML_INACTIVE` */
-const XML_INACTIVE = 2;
 
 /** `virDomainEventType` */
 const LIFECYCLE = { defined: 0, undefined: 1, started: 2, stopped: 5 } as const;
@@ -123,21 +120,7 @@ export class Reconciler {
    * @throws Error where the connection is lost meanwhile
    */
   async documents(): Promise<JudgedDomain[] | undefined> {
-    const { client } = this;
-    if (!client) return undefined;
-    const documents: JudgedDomain[] = [];
-    const persistent = new Set((await client.listDomains(LIST_PERSISTENT)).map(({ uuid }) => uuid));
-    for (const domain of await client.listDomains()) {
-      const { name, uuid } = domain;
-      try {
-        const xml = await client.domainXml(domain, persistent.has(uuid) ? XML_INACTIVE : 0);
-        const { state, ranRestricted } = this.parts.registry.pastOf(uuid, name);
-        documents.push({ name, uuid, xml, domainState: state, ranRestricted });
-      } catch (error) {
-        if (!isGone(error)) throw error;
-      }
-    }
-    return documents;
+    return this.client && domainDocuments(this.client, this.parts.registry);
   }
 
   /** A domain is about to start: of a start that fails libvirt sends no event. */
@@ -316,10 +299,6 @@ export class Reconciler {
       ...(known !== undefined && { decisionId: known }),
     });
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof LibvirtError && error.code === ERROR_CODE.noDomain;
 }
 
 function messageOf(error: unknown): string {
