@@ -62,7 +62,8 @@ function agree({ claimed, seen }: Cell, observations: readonly Observation[]): b
     case 'rule':
       return seen === 'closed';
     case 'no':
-      return seen === 'open';
+      // A mechanism that stops some ways only closes nothing, and nobody is to rely on what it stops.
+      return seen === 'open' || seen === 'mixed';
     case 'extended-part':
       if (observations.every(({ part }) => part === 'legacy')) return seen === 'open';
       if (observations.every(({ part }) => part === 'extended')) return seen === 'closed';

@@ -2,7 +2,7 @@ import type { DeviceFacts } from '../exposures/exposure.js';
 import type { LabMechanism } from '../mechanisms/lab-mechanism.js';
 import { findDevices } from './device-facts.js';
 import { LabHost, type LabHostOptions } from './lab-host.js';
-import { labPolicy, labRisks, policyOfOne } from './lab-policy.js';
+import { labExemption, labPolicy, labRisks, policyOfOne } from './lab-policy.js';
 
 interface Found {
   host: LabHost;
@@ -33,7 +33,13 @@ export class LabHosts {
     const found = await this.#boot(
       owner
         ? { policies: [policyOfOne(owner)], kernel: await owner.kernel!(kernel, userland) }
-        : { policies: [labPolicy(mechanisms.filter((each) => !each.kernel)), labRisks()] },
+        : {
+            policies: [
+              labPolicy(mechanisms.filter((each) => !each.kernel)),
+              labRisks(),
+              labExemption(new Date()),
+            ],
+          },
     );
     this.#guarded.set(owner, found);
     return found;

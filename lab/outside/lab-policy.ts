@@ -18,6 +18,33 @@ export function circumstancesDomain(column: Column): string {
 /** The domain whose unassigned bytes are to be closed to reads, too. */
 export const READS_DOMAIN = 'lab-reads';
 
+/** The domain of which one device is exempt from everything. */
+export const EXEMPTED_DOMAIN = 'lab-filter-exempted';
+
+/** Days. */
+const EXEMPT_FOR = 30;
+
+/** Somebody's word that the virtio-net of one domain stays as it is. */
+export function labExemption(now: Date): Record<string, unknown> {
+  const day = (days: number) => new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
+  return {
+    apiVersion: 'vfio-warden.dev/v1',
+    kind: 'Exemption',
+    metadata: { name: 'lab-virtio-net' },
+    spec: {
+      match: {
+        devices: [{ vendor: '1af4', device: '1041' }],
+        domains: [{ name: EXEMPTED_DOMAIN }],
+      },
+      reason: 'its driver writes where nothing is',
+      owner: 'lab',
+      ticket: 'LAB-1',
+      from: day(-1),
+      expires: day(EXEMPT_FOR),
+    },
+  };
+}
+
 /** A policy with a rule for each column: the domain of that name is to have every exposure closed by that mechanism. */
 export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, unknown> {
   return {
@@ -33,6 +60,7 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
         ruleFor('lab-depth-bus', ['conventional-bus']),
         ruleFor('lab-depth-guard', ['kernel-guard']),
         ruleFor('lab-depth-filter', ['qemu-config-filter']),
+        ruleFor(EXEMPTED_DOMAIN, ['qemu-config-filter'], CLOSED_BY_STANDARD),
         ruleFor('lab-guard-all', ['kernel-guard']),
         ruleFor('lab-guard-standard', ['kernel-guard'], CLOSED_BY_STANDARD),
         { ...ruleFor(READS_DOMAIN, ['kernel-guard'], CLOSED_BY_STANDARD), unassignedReads: 'block' },
@@ -46,7 +74,7 @@ export function labPolicy(mechanisms: readonly LabMechanism[]): Record<string, u
   };
 }
 
-/** The window that no quirk of QEMU traps, of the device that stands for a GPU. What posed as NVIDIA's by its id would be known. */
+/** The windows of the device that stands for a GPU: what poses as NVIDIA's in the guest only has another id on the host. */
 export function labRisks(): Record<string, unknown> {
   return {
     apiVersion: 'vfio-warden.dev/v1',
@@ -59,8 +87,9 @@ export function labRisks(): Record<string, unknown> {
         effect: 'host-crash',
         severity: 'high',
         confidence: 'likely',
-        summary: 'It stands for a GPU with the window of Hopper and later.',
+        summary: 'It stands for a GPU with a window that QEMU traps, and the one of Hopper and later.',
         mirrors: [
+          { bar: 0, offset: '0x88000', size: '0x1000', addressing: 'direct', trappedByQemu: 'always' },
           { bar: 0, offset: '0x92000', size: '0x1000', addressing: 'direct', trappedByQemu: 'never' },
         ],
         evidence: [{ source: 'lab', reference: 'lab/devices/nvidia-vga.ts', date: '2026-11' }],

@@ -7,11 +7,11 @@ import { exists } from './cache.js';
 const PATCHES = fileURLToPath(new URL('../../qemu/patches/', import.meta.url));
 /** Where `qemu/build.sh` keeps what it builds. */
 const BUILDS = process.env['QEMU_CACHE'] ?? '/var/cache/vfio-warden/qemu';
-/** By the name of the lab's host: the QEMU that its Debian has, as far as there are patches for it. */
-const VERSIONS: Record<string, string> = { debian12: '7.2', debian13: '10.0' };
+/** By the name of the lab's host: the QEMU that its Debian has, or the nearest that there are patches for. */
+const VERSIONS: Record<string, string> = { debian12: '7.2', debian13: '10.0', newest: '10.2' };
 
 /**
- * The path of a QEMU with today's patches, of the version that a host's Debian has. It is not built here: that takes minutes.
+ * The path of a QEMU with today's patches, of the version that goes with a host's Debian. It is not built here: that takes minutes.
  *
  * @throws Error where there is none, with what makes it
  */
