@@ -118,7 +118,9 @@ async function alreadyRunning(host: LabHost, mechanism: LabMechanism, device: De
     await host.turn('enforce');
     const deadline = Date.now() + ACTS_WITHIN_MS;
     let after = await look();
-    if (closes) while (after !== 'closed' && Date.now() < deadline) after = await look();
+    // Until the service has looked at the VM the guard's standard holds for its device, if there is a guard.
+    const expected = closes ? 'closed' : 'open';
+    while (after !== expected && Date.now() < deadline) after = await look();
     const seen = before === 'open' ? after : `${before} before it was switched on`;
     return { claimed: `VM already running: ${closes ? 'closed' : 'open'}`, seen };
   }).finally(async () => host.turn('enforce'));
