@@ -82,18 +82,30 @@ def qtest(path, send, fresh=False):
     return {"replies": replies}
 
 
-def console(path, send, until, timeout=300, fresh=False):
-    """Sends a line to a guest's console and returns what it prints up to a word, which is not in what is sent."""
-    if fresh and path in consoles:
-        consoles.pop(path).close()
+def connect_console(path):
     if path not in consoles:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(path)
         consoles[path] = connection
-    connection = consoles[path]
+    return consoles[path]
+
+
+def console(path, send, until, timeout=300, fresh=False):
+    """Sends a line to a guest's console and returns what it prints up to a word, which is not in what is sent."""
+    if fresh and path in consoles:
+        consoles.pop(path).close()
+    connection = connect_console(path)
     connection.settimeout(timeout)
     if send:
-        connection.sendall(send.encode() + b"\n")
+        line = send.encode() + b"\n"
+        try:
+            connection.sendall(line)
+        except (BrokenPipeError, ConnectionResetError):
+            # A guest that was saved and restored has another QEMU.
+            consoles.pop(path).close()
+            connection = connect_console(path)
+            connection.settimeout(timeout)
+            connection.sendall(line)
     text = b""
     while until.encode() not in text:
         try:
