@@ -188,6 +188,9 @@ static __always_inline bool is_hypervisor(const struct guard_host *settings)
 	const __u64 *comm = (const void *)leader + bpf_core_field_offset(struct task_struct, comm);
 	__u64 comm0 = comm[0], comm1 = comm[1];
 
+	/* What cannot be read is read as zero, and counts as one. */
+	if (!comm0)
+		return true;
 	for (int i = 0; i < GUARD_HYPERVISORS; i++) {
 		const struct guard_prefix *prefix = &settings->hypervisor[i];
 		if (prefix->mask[0] && !((comm0 ^ prefix->text[0]) & prefix->mask[0]) &&
