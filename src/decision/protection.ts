@@ -11,6 +11,11 @@ export function isUnprotected({ devices, edits }: Pick<Decision, 'devices' | 'ed
   );
 }
 
+/** BDFs of the functions that the document assigns, sorted. */
+export function assignedFunctions({ devices }: Pick<Decision, 'devices'>): string[] {
+  return devices.flatMap(({ source }) => (source === undefined ? [] : [source])).toSorted();
+}
+
 /** Functions that the document has where an edit of ours could have put them: on a conventional bus or machine. */
 export function restrictedPlaces({ devices }: Pick<Decision, 'devices'>): string[] {
   return devices.flatMap(({ source, plan }) =>

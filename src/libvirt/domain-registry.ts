@@ -1,6 +1,7 @@
 import type { DomainState } from '../decision/decision.js';
 import type { Journal } from '../store/journal.js';
 import type { DomainRecord } from '../store/records.js';
+import type { StartPlaces } from './hooked-starts.js';
 
 /** What a decision must know of a domain's past. */
 export interface DomainPast {
@@ -130,6 +131,18 @@ export class DomainRegistry {
       updatedAt: this.clock().toISOString(),
     };
   }
+}
+
+/**
+ * What is known of a domain's places once it runs with these. A device that is not plugged in keeps what is known of it: a
+ * control plane takes devices out to save a domain.
+ */
+export function ranRestricted(
+  before: Pick<DomainRecord, 'ranRestricted'> | undefined,
+  { devices, restricted }: StartPlaces,
+): string[] {
+  const kept = (before?.ranRestricted ?? []).filter((source) => !devices.includes(source));
+  return [...new Set([...kept, ...restricted])].toSorted();
 }
 
 function same(a: DomainRecord, b: DomainRecord): boolean {

@@ -27,7 +27,7 @@ import { Reconciler } from '../libvirt/reconciler/reconciler.js';
 import { HookEndpoint, type Judge } from '../libvirt/hook/hook-endpoint.js';
 import { HookService } from '../libvirt/hook/hook.service.js';
 import { HostdevNetworks } from '../libvirt/hostdev-networks.js';
-import { ToldStarts } from '../libvirt/told-starts.js';
+import { startKnowledge } from '../libvirt/hooked-starts.js';
 import { Metrics } from '../metrics/metrics.js';
 import { readPciIds } from '../pci/pci-ids-file.js';
 import { ApiPart, loadApi } from './api-part.js';
@@ -156,13 +156,13 @@ export async function compose(
     log: logger,
     clock,
   });
-  const toldStarts = new ToldStarts(clock);
+  const starts = startKnowledge(clock);
   const reconciler = new Reconciler({
     recorder,
     registry,
     journal,
     networks,
-    toldStarts,
+    starts,
     host: hostName,
     redefine: settings.reconcile,
     armRunning: (decision) => arming.armRunning(decision),
@@ -219,7 +219,7 @@ export async function compose(
       recorder,
       domains: registry,
       journal,
-      toldStarts,
+      starts,
       hostdevNetworks: () => networks.names,
       hostMode: () => hostSwitch.mode,
       arm: (decision) => {

@@ -1,4 +1,4 @@
-import { ToldStarts } from '../../src/libvirt/told-starts.js';
+import { startKnowledge } from '../../src/libvirt/hooked-starts.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService, type DecisionBasis } from '../../src/decision/decision.service.js';
 import type { DomainPast } from '../../src/libvirt/domain-registry.js';
@@ -47,12 +47,13 @@ export function judgingService({
     hostMode: 'enforce',
     ...basis,
   });
+  const starts = startKnowledge(clock);
   const service = new HookService(
     {
       recorder: new DecisionRecorder(decisions, journal, 'node-1', clock),
       domains: { pastOf: () => past ?? { state: 'new', ranRestricted: [] } },
       journal,
-      toldStarts: new ToldStarts(clock),
+      starts,
       hostdevNetworks: () => hostdevNetworks,
       hostMode: () => decisions.basis.hostMode,
       clock,
@@ -66,5 +67,5 @@ export function judgingService({
     },
   );
   const pass = (milliseconds: number) => void (now = new Date(now.getTime() + milliseconds));
-  return { service, events, records, pass };
+  return { service, events, records, starts, pass };
 }

@@ -11,7 +11,7 @@ import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
 import type { DomainRef } from '../../src/libvirt/rpc/types.js';
 import type { PolicySet } from '../../src/policy/policy-set.js';
 import type { Journal } from '../../src/store/journal.js';
-import type { DecisionRecord, EventRecord } from '../../src/store/records.js';
+import type { DecisionRecord, DomainRecord, EventRecord } from '../../src/store/records.js';
 import { STOCK_HOST } from '../fixtures/hosts.js';
 import { NODE_INVENTORY, risksOf } from '../fixtures/scenario.js';
 
@@ -25,7 +25,10 @@ export class MemoryJournal implements Journal {
   event(record: EventRecord): void {
     this.events.push(record);
   }
-  domain(): void {}
+  readonly domains: DomainRecord[] = [];
+  domain(record: DomainRecord): void {
+    this.domains.push(record);
+  }
   domainGone(): void {}
 }
 

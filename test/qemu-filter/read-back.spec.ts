@@ -9,7 +9,7 @@ import { DomainRegistry } from '../../src/libvirt/domain-registry.js';
 import { HostdevNetworks } from '../../src/libvirt/hostdev-networks.js';
 import { Reconciler } from '../../src/libvirt/reconciler/reconciler.js';
 import { LibvirtClient } from '../../src/libvirt/rpc/libvirt-client.js';
-import { ToldStarts } from '../../src/libvirt/told-starts.js';
+import { startKnowledge } from '../../src/libvirt/hooked-starts.js';
 import type { HostCapabilities } from '../../src/host/host-capabilities.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { FixtureHost, fixtureHostMissing } from '../fixtures/host/fixture-host.js';
@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)('the config filter of a running domain, r
       registry,
       journal,
       networks: new HostdevNetworks(),
-      toldStarts: new ToldStarts(),
+      starts: startKnowledge(),
       host: 'node',
       redefine: true,
       filterWatch,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ToldStarts } from '../../src/libvirt/told-starts.js';
+import { startKnowledge } from '../../src/libvirt/hooked-starts.js';
 import type { Decision } from '../../src/decision/decision.js';
 import { DecisionRecorder } from '../../src/store/decision-recorder.js';
 import { DecisionService } from '../../src/decision/decision.service.js';
@@ -76,12 +76,13 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
       host: STOCK_HOST,
       hostMode: 'enforce',
     });
+    const starts = startKnowledge();
     const reconciler = new Reconciler({
       recorder: new DecisionRecorder(decisions, journal, 'node'),
       registry,
       journal,
       networks: new HostdevNetworks(),
-      toldStarts: new ToldStarts(),
+      starts,
       release: new FunctionRelease({ registry, arming, log: { warn: (message) => console.warn(message) } }),
       host: 'node',
       redefine: true,
@@ -89,7 +90,7 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     });
     reconcilers.push(reconciler);
     const kinds = () => journal.events.map(({ kind }) => kind);
-    return { journal, registry, reconciler, decisions, kinds, arming, removed };
+    return { journal, registry, reconciler, decisions, starts, kinds, arming, removed };
   }
 
   const inactive = async (name: string) => somebody.domainXml(await somebody.domainByName(name), 2);
@@ -129,6 +130,20 @@ describe.skipIf(missing !== undefined)('the reconciler', () => {
     await somebody.startDomain(domain);
     await vi.waitFor(() => expect(kinds()).toContain('started'), 5_000);
     expect(registry.get(domain.uuid)).toMatchObject({ state: 'has-run', ranRestricted: [NVME] });
+  });
+
+  it('knows with what a domain has run that stops before it can be looked at, from the hook', async () => {
+    const { reconciler, registry, starts, journal } = service(rule('before-first-run'));
+    await reconciler.connected(await connect());
+    const domain = await somebody.defineDomain(vm('brief', ''));
+    await vi.waitFor(() => expect(registry.get(domain.uuid)?.verdict).toBeDefined(), 5_000);
+    starts.places.add(domain.uuid, { devices: [NVME], restricted: [NVME] });
+    await somebody.startDomain(domain);
+    await vi.waitFor(() => expect(registry.get(domain.uuid)?.state).toBe('has-run'), 5_000);
+
+    // With the event, not with the look at it a moment later.
+    const first = journal.domains.find(({ state }) => state === 'has-run');
+    expect(first).toMatchObject({ devices: [NVME], ranRestricted: [NVME] });
   });
 
   it('marks a domain that runs without what policy asks for, also one that started before us', async () => {

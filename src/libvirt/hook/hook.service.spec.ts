@@ -33,6 +33,16 @@ describe('a domain that starts', () => {
     expect(service.judge({ operation: 'prepare', xml: onlyMarked }).action).toBe('veto');
   });
 
+  it('leaves word of where its guest finds its devices, for when it runs', () => {
+    const { service, starts } = judgingService();
+    const uuid = '5d0f1c52-3a3f-4b0e-9a55-2f6f0f9b7c21';
+    const xml = RESTRICTED.replace('</name>', `</name><uuid>${uuid}</uuid>`);
+    expect(service.judge({ operation: 'prepare', xml }).action).toBe('proceed');
+    expect(starts.places.take(uuid)).toBeUndefined();
+    expect(service.judge({ operation: 'start', xml }).action).toBe('proceed');
+    expect(starts.places.take(uuid)).toEqual({ devices: [NVME], restricted: [NVME] });
+  });
+
   it('is stopped when it went around the proxy, and told what it lacks and how to get it', () => {
     const { service, records, events } = judgingService();
     const reason = reasonOf(service.judge({ operation: 'prepare', xml: BARE }));

@@ -3,12 +3,13 @@ import type { DecideResult } from '../../decision/decide.js';
 import type { RecordedRequest } from '../../store/decision-recorder.js';
 import type { Decision } from '../../decision/decision.js';
 import type { Occasion } from '../../decision/occasion.js';
+import { assignedFunctions, restrictedPlaces } from '../../decision/protection.js';
 import { readDomain, type DomainDocument } from '../../domain-xml/domain-document.js';
 import type { Mode } from '../../policy/policy-terms.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
 import type { DomainPast } from '../domain-registry.js';
-import type { ToldStarts } from '../told-starts.js';
+import type { StartKnowledge } from '../hooked-starts.js';
 import type { HookAnswer, HookCall, HookOperation } from './hook-answer.js';
 import { IncomingDomains } from './incoming-domains.js';
 import { mayAssign } from './may-assign.js';
@@ -29,8 +30,8 @@ export interface HookPorts {
   journal: Pick<Journal, 'event'>;
   /** Gives the domain's functions their rules in the kernel guard; tells what went wrong. */
   arm?: (decision: Decision) => { problem: string } | undefined;
-  /** Where the reconciler learns what it need not tell again. */
-  toldStarts: Pick<ToldStarts, 'add'>;
+  /** Where the reconciler learns of starts. */
+  starts: StartKnowledge;
   /** Libvirt networks that hand out host functions, as they are known now. */
   hostdevNetworks: () => readonly string[];
   /** The host's switch now. */
@@ -113,12 +114,18 @@ export class HookService {
     }
     // A guest that comes with its memory cannot be given what it lacks, so that no edit says so.
     const unprotected = !lacks && fixed ? describeUncovered(decision) : describeLacks(decision);
-    // Told once a start: `prepare` came before with much the same document.
-    if (unprotected !== '' && operation === 'start') {
-      this.tell('started-unprotected', decision.domain, unprotected, decision.id);
-      if (decision.domain.uuid !== undefined) this.ports.toldStarts.add(decision.domain.uuid.toLowerCase());
-    }
+    // Once a start: `prepare` came before with much the same document.
+    if (operation === 'start') this.noteStart(decision, unprotected);
     return PROCEED;
+  }
+
+  private noteStart(decision: Decision, unprotected: string): void {
+    const { uuid } = decision.domain;
+    const { told, places } = this.ports.starts;
+    if (unprotected !== '') this.tell('started-unprotected', decision.domain, unprotected, decision.id);
+    if (uuid === undefined) return;
+    if (unprotected !== '') told.add(uuid, true);
+    places.add(uuid, { devices: assignedFunctions(decision), restricted: restrictedPlaces(decision) });
   }
 
   private letIn(operation: HookOperation, { decision, xml }: DecideResult): HookAnswer {

@@ -1,4 +1,4 @@
-import { basisOf, isUnprotected } from '../../decision/protection.js';
+import { assignedFunctions, basisOf, isUnprotected } from '../../decision/protection.js';
 import type { Decision } from '../../decision/decision.js';
 import type { Journal } from '../../store/journal.js';
 import type { EventKind } from '../../store/records.js';
@@ -69,7 +69,7 @@ export class CallRecorder implements SessionObserver {
       basis: basisOf(decision),
       // The edits were made; what is open beside them stays open.
       unprotected: isUnprotected({ ...decision, edits: [] }),
-      devices: decision.devices.flatMap(({ source }) => (source === undefined ? [] : [source])).toSorted(),
+      devices: assignedFunctions(decision),
     });
   }
 

@@ -1,12 +1,12 @@
 import type { DecideResult } from '../../decision/decide.js';
 import type { Decision } from '../../decision/decision.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
-import { basisOf, isUnprotected, restrictedPlaces } from '../../decision/protection.js';
+import { assignedFunctions, basisOf, isUnprotected, restrictedPlaces } from '../../decision/protection.js';
 import { whatBringsUpToDate } from './staleness.js';
 import { readDomain } from '../../domain-xml/domain-document.js';
 import { readNovaOwner } from '../../domain-xml/nova-owner.js';
 import type { DomainRecord } from '../../store/records.js';
-import type { DomainRegistry } from '../domain-registry.js';
+import { ranRestricted, type DomainRegistry } from '../domain-registry.js';
 import type { LibvirtClient } from '../rpc/libvirt-client.js';
 import type { DomainRef } from '../rpc/types.js';
 
@@ -107,16 +107,14 @@ export class DomainSurvey {
     const known = registry.get(domain.uuid);
     const stands =
       known?.verdict === decision.verdict && known.basis === basisOf(decision) && decision.edits.length === 0;
-    const devices = decision.devices
-      .flatMap(({ source }) => (source === undefined ? [] : [source]))
-      .toSorted();
+    const devices = assignedFunctions(decision);
     return registry.change(domain.uuid, domain.name, {
       ...presence,
       owner: readNovaOwner(readDomain(xml).root),
       devices,
       ...(presence.active && {
         state: 'has-run' as const,
-        ranRestricted: ranRestricted(known?.ranRestricted ?? [], devices, restrictedPlaces(decision)),
+        ranRestricted: ranRestricted(known, { devices, restricted: restrictedPlaces(decision) }),
       }),
       ...(!(stands && known?.decisionId !== undefined) && { decisionId: decision.id }),
       verdict: decision.verdict,
@@ -125,14 +123,4 @@ export class DomainSurvey {
       stale,
     });
   }
-}
-
-/** A device that is not plugged in now keeps what is known of it: a control plane takes devices out to save a domain. */
-function ranRestricted(
-  before: readonly string[],
-  present: readonly string[],
-  restricted: readonly string[],
-): string[] {
-  const kept = before.filter((source) => !present.includes(source));
-  return [...new Set([...kept, ...restricted])].toSorted();
 }

@@ -3,15 +3,15 @@ import type { FilterWatch } from '../../filter/filter-watch.js';
 import type { DecisionRecorder } from '../../store/decision-recorder.js';
 import type { JudgedDomain } from '../../policy/effect/policy-effect.js';
 import type { Journal } from '../../store/journal.js';
-import type { EventKind } from '../../store/records.js';
 import type { FunctionRelease } from '../../guard/function-release.js';
 import type { DomainRegistry } from '../domain-registry.js';
 import type { HostdevNetworks } from '../hostdev-networks.js';
-import type { ToldStarts } from '../told-starts.js';
+import type { StartKnowledge } from '../hooked-starts.js';
 import { LibvirtError } from '../rpc/libvirt-error.js';
 import type { DomainEvent, LibvirtClient } from '../rpc/libvirt-client.js';
 import type { DomainRef } from '../rpc/types.js';
 import { domainDocuments, isGone, LIST_PERSISTENT } from './domain-documents.js';
+import { DomainHistory } from './domain-history.js';
 import { DomainSurvey, type Presence, type Survey } from './domain-survey.js';
 import { RedefinitionGuard } from './redefinition-guard.js';
 import { SettlingDomains } from './settling-domains.js';
@@ -32,8 +32,8 @@ export interface ReconcilerParts {
   registry: DomainRegistry;
   journal: Journal;
   networks: HostdevNetworks;
-  /** Starts that the hook has told of already. */
-  toldStarts: Pick<ToldStarts, 'take'>;
+  /** What the hook knew of starts. */
+  starts: StartKnowledge;
   host: string;
   /** Gives the functions of a running domain their rules in the kernel guard, where they are not in force. */
   armRunning?: (decision: Decision) => { problem: string } | undefined;
@@ -54,18 +54,19 @@ export interface ReconcilerParts {
 export class Reconciler {
   private readonly survey: DomainSurvey;
   private readonly guard: RedefinitionGuard;
-  private readonly clock: () => Date;
+  private readonly history: DomainHistory;
   private readonly settling = new SettlingDomains((domain, cause) => void this.lookNow(domain, cause));
   private client: LibvirtClient | undefined;
 
   constructor(private readonly parts: ReconcilerParts) {
-    this.clock = parts.clock ?? (() => new Date());
+    const clock = parts.clock ?? (() => new Date());
+    this.history = new DomainHistory({ ...parts, clock });
     this.survey = new DomainSurvey({
       recorder: parts.recorder,
       registry: parts.registry,
       hostdevNetworks: () => parts.networks.names,
     });
-    this.guard = new RedefinitionGuard(this.clock);
+    this.guard = new RedefinitionGuard(clock);
   }
 
   /**
@@ -139,18 +140,19 @@ export class Reconciler {
     }
     switch (event.event) {
       case LIFECYCLE.started:
-        this.parts.registry.change(domain.uuid, domain.name, { active: true, state: 'has-run' });
-        if (event.detail === STARTED_MIGRATED) this.tell('migrated-in', domain, 'it came from another host');
+        this.history.began(domain);
+        if (event.detail === STARTED_MIGRATED)
+          this.history.tell('migrated-in', domain, 'it came from another host');
         break;
       case LIFECYCLE.stopped:
         this.parts.release?.stopped(domain.uuid);
         this.parts.registry.change(domain.uuid, domain.name, { active: false });
         this.parts.filterWatch?.forget(domain.uuid);
-        this.tell('stopped', domain, 'it stopped');
+        this.history.tell('stopped', domain, 'it stopped');
         break;
       case LIFECYCLE.undefined:
         this.parts.registry.change(domain.uuid, domain.name, { persistent: false });
-        this.tell('undefined', domain, 'it was undefined');
+        this.history.tell('undefined', domain, 'it was undefined');
         break;
       case LIFECYCLE.defined:
         break;
@@ -167,7 +169,7 @@ export class Reconciler {
     try {
       const [active, persistent] = await Promise.all([client.isActive(domain), client.isPersistent(domain)]);
       const survey = await this.look(client, domain, { active, persistent }, asOf, cause);
-      if (survey && cause === LIFECYCLE.started) this.tellStarted(survey);
+      if (survey && cause === LIFECYCLE.started) this.history.tellStarted(survey);
     } catch (error) {
       if (isGone(error)) {
         // Of one that was gone before it was ever seen there is nothing to keep.
@@ -201,7 +203,7 @@ export class Reconciler {
         !wasUnprotected &&
         cause !== LIFECYCLE.started
       ) {
-        this.tellStarted(survey);
+        this.history.tellStarted(survey);
       }
       return survey;
     } catch (error) {
@@ -229,7 +231,7 @@ export class Reconciler {
     const { registry, redefine } = this.parts;
     const { decision } = survey;
     if (cause === LIFECYCLE.defined) {
-      this.tell(
+      this.history.tell(
         'bypassed',
         domain,
         'it was defined around the proxy, without what policy demands',
@@ -241,7 +243,7 @@ export class Reconciler {
     if (await client.hasManagedSave(domain)) return;
     await client.defineDomain(survey.redefinition!);
     registry.change(domain.uuid, domain.name, { unprotected: false, decisionId: decision.id });
-    this.tell(
+    this.history.tell(
       'redefined',
       domain,
       decision.edits.map(({ target, summary }) => `${target}: ${summary}`).join('; '),
@@ -249,30 +251,9 @@ export class Reconciler {
     );
   }
 
-  private tellStarted({ record, decision, unverified = [] }: Survey): void {
-    const domain = { name: record.name, uuid: record.uuid };
-    if (record.unprotected) {
-      if (this.parts.toldStarts.take(record.uuid)) return;
-      const open = decision.devices
-        .filter(({ mode }) => mode === 'enforce')
-        .flatMap(({ source, reference, plan }) =>
-          plan.residual
-            .filter(({ required }) => required)
-            .map(({ exposure }) => `${source ?? reference ?? '?'}: ${exposure}`),
-        );
-      this.tell(
-        'started-unprotected',
-        domain,
-        `open though policy requires it closed: ${[...open, ...unverified].join(', ')}`,
-        record.decisionId,
-      );
-    } else if (record.devices.length > 0 && unverified.length === 0)
-      this.tell('started', domain, 'it runs with what policy demands', record.decisionId);
-  }
-
   private markGone({ uuid, name }: Pick<DomainRef, 'uuid' | 'name'>, asOf: number): void {
     this.recordGone({ uuid, name }, asOf);
-    this.tell('undefined', { uuid, name }, 'it went while nobody was watching');
+    this.history.tell('undefined', { uuid, name }, 'it went while nobody was watching');
   }
 
   private recordGone({ uuid, name }: Pick<DomainRef, 'uuid' | 'name'>, asOf: number): void {
@@ -280,24 +261,6 @@ export class Reconciler {
     this.parts.registry.change(uuid, name, { active: false, persistent: false });
     this.parts.filterWatch?.forget(uuid);
     this.parts.release?.settle(uuid, had, undefined, asOf);
-  }
-
-  private tell(
-    kind: EventKind,
-    domain: { uuid: string; name: string },
-    detail: string,
-    decisionId?: string,
-  ): void {
-    const known = decisionId ?? this.parts.registry.get(domain.uuid)?.decisionId;
-    this.parts.journal.event({
-      host: this.parts.host,
-      at: this.clock().toISOString(),
-      kind,
-      domainUuid: domain.uuid,
-      domainName: domain.name,
-      detail,
-      ...(known !== undefined && { decisionId: known }),
-    });
   }
 }
 
