@@ -36,7 +36,6 @@ run=$root/run/libvirt
 proxy=$root/run/vfio-warden
 upstream=$run/upstream
 etc=$root/etc/systemd/system
-systemctl=${SYSTEMCTL:-systemctl}
 
 # Modular daemons: virtproxyd comes to virtqemud's socket, so that one alone is enough.
 daemon=libvirtd
@@ -102,14 +101,14 @@ put_back_live() {
 }
 
 take_by_units() {
-	"$systemctl" is-active --quiet vfio-warden.service || fail "vfio-warden.service is not active; start it first"
+	systemctl is-active --quiet vfio-warden.service || fail "vfio-warden.service is not active; start it first"
 	for kind in $kinds; do
 		unit=vfio-warden-proxy$(suffix "$kind").socket
 		sed "s|^ListenStream=.*|ListenStream=/run/libvirt/$name$(suffix "$kind")|" "$here/systemd/$unit" |
 			install_text "$etc/$unit"
 	done
 	# An idle daemon is woken: while it runs it listens by itself, whatever systemd is told below.
-	"$systemctl" start "$daemon.service"
+	systemctl start "$daemon.service"
 	for kind in $kinds; do
 		# This one file is the switch: it moves libvirt's socket and brings the proxy's along.
 		install_text "$(drop_in "$kind")" <<-UNIT
@@ -122,26 +121,36 @@ take_by_units() {
 			DirectoryMode=0700
 		UNIT
 	done
-	"$systemctl" daemon-reload
-	restart_sockets vfio-warden-proxy.socket vfio-warden-proxy-ro.socket vfio-warden.service
+	systemctl daemon-reload
+	move_sockets
+	for kind in $kinds; do
+		unit=vfio-warden-proxy$(suffix "$kind").socket
+		systemctl is-active --quiet "$unit" || fail "$unit is not active: see systemctl status $unit, or go --back"
+	done
 	echo "$run/$name: it is the proxy's, now and after each boot; libvirt is in $upstream"
 }
 
 put_back_units() {
 	for kind in $kinds; do rm -f "$(drop_in "$kind")"; done
-	"$systemctl" start "$daemon.service"
-	"$systemctl" daemon-reload
-	restart_sockets
-	"$systemctl" stop vfio-warden-proxy.socket vfio-warden-proxy-ro.socket
+	systemctl start "$daemon.service"
+	systemctl daemon-reload
+	move_sockets
 	for kind in $kinds; do rm -f "$etc/vfio-warden-proxy$(suffix "$kind").socket"; done
-	"$systemctl" daemon-reload
-	"$systemctl" restart vfio-warden.service
+	systemctl daemon-reload
 	echo "$run/$name: it is libvirt's own again"
 }
 
-# One transaction: systemd finishes it even when this script is gone. VMs live on, clients connect again.
-restart_sockets() {
-	"$systemctl" restart "$daemon.socket" "$daemon-ro.socket" "$daemon-admin.socket" "$daemon.service" "$@"
+# By a unit of systemd's own, which finishes even when this script is gone: systemd gives a service no socket while it runs, so
+# that all of them stop before they start again. VMs live on, clients connect again. What fails keeps nothing else from starting.
+move_sockets() {
+	sockets="$daemon.socket $daemon-ro.socket $daemon-admin.socket"
+	systemd-run --quiet --collect --wait --pipe --unit=vfio-warden-takeover /bin/sh -c "
+		systemctl stop $sockets vfio-warden-proxy.socket vfio-warden-proxy-ro.socket $daemon.service vfio-warden.service
+		systemctl start $sockets
+		failed=\$?
+		systemctl start vfio-warden.service
+		systemctl start $daemon.service || failed=1
+		exit \$failed" || fail "see journalctl -u vfio-warden-takeover; takeover.sh --back takes the proxy out of the path"
 }
 
 check() {
@@ -163,7 +172,7 @@ check() {
 		echo "$old: $where"
 	done
 	for other in "$daemon-tcp.socket" "$daemon-tls.socket" virtproxyd-tcp.socket virtproxyd-tls.socket; do
-		if "$systemctl" is-active --quiet "$other" 2>/dev/null; then
+		if systemctl is-active --quiet "$other" 2>/dev/null; then
 			echo "$other: its clients come over the network and bypass the proxy"
 			state=1
 		fi

@@ -70,9 +70,9 @@ async function main(names: string[], options: Options): Promise<void> {
     for (const labCase of chosen) {
       if (interrupted) break;
       say(labCase.name);
-      const { guarded, bare } = hosts;
+      const { guarded, bare, bySystemd } = hosts;
       const result = await labCase
-        .run({ guarded, bare, exposures, mechanisms, demanded, say })
+        .run({ guarded, bare, bySystemd, exposures, mechanisms, demanded, say })
         .catch((error: Error) => ({ seen: [], failures: [error.stack ?? error.message] }));
       for (const failure of result.failures) say(`${labCase.name}: ${failure}`);
       evidence.cases.push({ name: labCase.name, summary: labCase.summary, ...result });

@@ -13,6 +13,8 @@ export interface LabContext {
   guarded(mechanism?: LabMechanism): Promise<{ host: LabHost; devices: readonly DeviceFacts[] }>;
   /** A host of the case's own, without vfio-warden; the case switches it off. */
   bare(): Promise<{ host: LabHost; devices: readonly DeviceFacts[] }>;
+  /** The same, booted by systemd, with Debian's units for libvirt. */
+  bySystemd(): Promise<{ host: LabHost; devices: readonly DeviceFacts[] }>;
   exposures: readonly LabExposure[];
   mechanisms: readonly LabMechanism[];
   /** Columns that this run must have seen: where one cannot, the case fails. */

@@ -5,7 +5,7 @@ import type { CaseResult, LabContext } from '../cases/lab-case.js';
 import type { DeviceFacts, GuestWrite } from '../exposures/exposure.js';
 import { hostFor } from './host-for.js';
 import { domainXml } from './lab-domain.js';
-import { DIRECT, type LabHost } from './lab-host.js';
+import { DIRECT, PROXY, type LabHost } from './lab-host.js';
 import { expectPlanned } from './observe-column.js';
 import { PausedGuest } from './paused-guest.js';
 
@@ -36,10 +36,11 @@ export async function defineGuest(
   host: LabHost,
   name: string,
   devices: readonly DeviceFacts[],
+  uri: string = PROXY,
 ): Promise<void> {
   const xml = domainXml({ name, devices, qemuArguments: PausedGuest.qemuArguments(name) });
   await host.agent.writeFile(`/tmp/${name}.xml`, xml);
-  await host.virsh(['define', `/tmp/${name}.xml`]);
+  await host.virsh(['define', `/tmp/${name}.xml`], uri);
 }
 
 export async function endGuest(host: LabHost, name: string): Promise<void> {

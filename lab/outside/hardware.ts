@@ -13,6 +13,8 @@ export interface HardwareOptions {
   devices: readonly LabDevice[];
   /** Whether the machine's clock counts instructions, one a nanosecond, on one processor: for figures that repeat. */
   countInstructions?: boolean;
+  /** Whether systemd boots the host, with Debian's units, and not a script of the lab's. */
+  systemd?: boolean;
 }
 
 /** What the outer QEMU is started with. */
@@ -56,8 +58,9 @@ const SLOW_LINK = 'x-speed=2_5,x-width=1';
 
 /** Puts the hardware of a lab host together: an IOMMU, a root port a device, and where it boots from. */
 export async function hardwareOf(options: HardwareOptions, directory: string): Promise<Hardware> {
-  const { kernel, userland, project, devices, countInstructions = false } = options;
+  const { kernel, userland, project, devices, countInstructions = false, systemd = false } = options;
   const file = (name: keyof typeof FILES) => join(directory, FILES[name]);
+  const start = systemd ? 'systemd' : 'start';
   const { players, arguments: deviceArguments } = await plugIn(devices, directory);
   return {
     players,
@@ -70,7 +73,7 @@ export async function hardwareOf(options: HardwareOptions, directory: string): P
       ...['-machine', 'q35,kernel-irqchip=split,memory-backend=memory'],
       ...['-nodefaults', '-nographic', '-no-reboot', '-serial', `file:${file('console')}`],
       ...['-kernel', kernel.image, '-initrd', kernel.hostInitramfs],
-      ...['-append', [...kernelArguments(kernel), `lab.project=${project}`].join(' ')],
+      ...['-append', [...kernelArguments(kernel), `lab.project=${project}`, `lab.start=${start}`].join(' ')],
       ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
       ...[...share('userland', userland), ...share('machine', '/'), ...share('kernel', kernel.modules)],
       ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${file('agent')}`],

@@ -151,6 +151,31 @@ export class LabHost {
   }
 
   async #startServices(): Promise<void> {
+    await this.#configureLibvirt();
+    if (this.options.systemd) {
+      // Where what vfio-warden's units are to be put before is left to the case.
+      await this.agent.run(['systemctl', 'enable', '--now', 'libvirtd.service'], { timeout: 300 });
+      await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'domcapabilities']);
+      return;
+    }
+    if (this.options.policies) {
+      await this.configureWarden(this.options.policies);
+      await this.agent.run(['sh', `${this.project}/deploy/install-hook.sh`]);
+      await this.startService();
+    }
+    await this.agent.run(['virtlogd', '-d']);
+    await this.agent.run(['libvirtd', '-d'], { timeout: 300 });
+    await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
+    // libvirt asks the emulator what it can do when that is first needed; while the service starts it may as well be now.
+    const asked = this.agent.run(['virsh', '--quiet', '--connect', DIRECT, 'domcapabilities'], {
+      timeout: 300,
+    });
+    if (this.options.policies) await this.untilServiceReady();
+    await asked;
+    await this.#keepCapabilities();
+  }
+
+  async #configureLibvirt(): Promise<void> {
     const { agent } = this;
     await agent.writeFile('/etc/libvirt/qemu.conf', QEMU_CONF);
     await agent.writeFile('/etc/libvirt/libvirtd.conf', LIBVIRTD_CONF);
@@ -162,21 +187,10 @@ export class LabHost {
       '-c',
       `cp /machine${cached(`capabilities-${this.options.name}`)}/* ${CAPABILITIES}/`,
     ]);
-    if (this.options.policies) await this.#installWarden(this.options.policies);
-    await agent.run(['virtlogd', '-d']);
-    await agent.run(['libvirtd', '-d'], { timeout: 300 });
-    await this.#until('libvirtd', ['virsh', '--quiet', '--connect', DIRECT, 'list']);
-    // libvirt asks the emulator what it can do when that is first needed; while the service starts it may as well be now.
-    const asked = this.agent.run(['virsh', '--quiet', '--connect', DIRECT, 'domcapabilities'], {
-      timeout: 300,
-    });
-    if (this.options.policies) await this.#untilServiceReady();
-    await asked;
-    await this.#keepCapabilities();
   }
 
-  /** As a package does it on a node: configuration, policies, the hook, the service. */
-  async #installWarden(policies: readonly Record<string, unknown>[]): Promise<void> {
+  /** Configuration and policies, as an operator writes them. */
+  async configureWarden(policies: readonly Record<string, unknown>[]): Promise<void> {
     const { agent } = this;
     const settings = {
       policies: '/etc/vfio-warden/policies',
@@ -189,8 +203,6 @@ export class LabHost {
       const text = stringify(policy, { aliasDuplicateObjects: false });
       await agent.writeFile(`/etc/vfio-warden/policies/lab-${index}.yaml`, text);
     }
-    await agent.run(['sh', `${this.project}/deploy/install-hook.sh`]);
-    await this.startService();
   }
 
   /** Starts the service, as its unit would. */
@@ -203,12 +215,12 @@ export class LabHost {
   /** The same, for a host whose libvirt runs: returns when the service is ready. */
   async restartService(): Promise<void> {
     await this.startService();
-    await this.#untilServiceReady();
+    await this.untilServiceReady();
   }
 
-  async #untilServiceReady(): Promise<void> {
+  async untilServiceReady(): Promise<void> {
     const ready = ['curl', '-fsS', '--unix-socket', '/run/vfio-warden/api.sock', 'http://localhost/readyz'];
-    await this.#until('vfio-warden', ready, ['pgrep', '-f', `${this.project}/dist/main.js`]);
+    await this.#until('vfio-warden', ready, ['pgrep', '-f', '/dist/main.js$']);
   }
 
   /** As the kernel does it to a process that is out of luck. */
@@ -234,7 +246,7 @@ export class LabHost {
     await this.startService();
     await this.#until('the hook', ['test', '-S', '/run/vfio-warden/hook.sock']);
     await this.restartLibvirt();
-    await this.#untilServiceReady();
+    await this.untilServiceReady();
   }
 
   /** libvirt as after a boot: it starts the domains that are to start by themselves. */

@@ -48,6 +48,9 @@ export class LabHosts {
   /** Beside the one with vfio-warden, which idles meanwhile. */
   readonly bare = async (): Promise<Found> => this.#boot({});
 
+  /** As a node is before vfio-warden comes to it. */
+  readonly bySystemd = async (): Promise<Found> => this.#boot({ systemd: true });
+
   async off(): Promise<void> {
     for (const { host } of this.#guarded.values()) await host.off();
   }

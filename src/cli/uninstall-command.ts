@@ -168,7 +168,7 @@ function report(
     lines.push(
       '',
       'Left to you, since it holds the record of what was decided:',
-      '  systemctl disable --now vfio-warden',
+      '  /usr/lib/vfio-warden/deploy/install.sh --remove',
     );
   }
   return lines.map(withoutControls).join('\n');

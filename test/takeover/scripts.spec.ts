@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
 
 describe('what is installed on hosts', () => {
-  it('takeover.sh is a clean shell script', () => {
-    expect(execFileSync('shellcheck', [`${deploy}takeover.sh`], { encoding: 'utf8' })).toBe('');
+  it.each(['install.sh', 'install-hook.sh', 'takeover.sh'])('%s is a clean shell script', (script) => {
+    expect(execFileSync('shellcheck', [deploy + script], { encoding: 'utf8' })).toBe('');
   });
 
   it.each([false, true])('the units are what systemd understands, with drop-ins: %s', (withDropIns) => {
