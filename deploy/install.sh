@@ -6,6 +6,7 @@
 # Configuration (/etc/vfio-warden) and what the service knows (/var/lib/vfio-warden) stay. Clients go through the proxy only
 # after takeover.sh, or by its socket.
 set -eu
+umask 022
 
 library=/usr/lib/vfio-warden
 wardenctl=/usr/bin/wardenctl
@@ -21,26 +22,33 @@ fail() {
 
 source=$(cd "$(dirname "$0")/.." && pwd)
 
-# Each program is whole or not there: VMs start, and hooks run, meanwhile.
+# Beside what is there, then one rename(2): the service that runs, and a boot at any moment, find one version whole.
 copy_programs() {
-	rm -rf "$library.new"
-	mkdir -p "$library.new/node_modules"
+	new=$library-$(date -u +%Y%m%d%H%M%S)
+	rm -rf "$new"
+	mkdir -p "$new/node_modules"
 	for part in deploy dist hooks policies package.json; do
-		cp -R "$source/$part" "$library.new/"
+		cp -R "$source/$part" "$new/"
 	done
 	# Native, or with files beside their code; all else is in dist/.
 	for module in better-sqlite3 bindings file-uri-to-path swagger-ui-dist; do
-		cp -RL "$source/node_modules/$module" "$library.new/node_modules/"
+		cp -RL "$source/node_modules/$module" "$new/node_modules/"
 	done
-	find "$library.new" -name '*.map' -delete
-	rm -rf "$library.new/node_modules/better-sqlite3/deps" "$library.new/node_modules/better-sqlite3/src"
-	find "$library.new/node_modules/better-sqlite3/build" -type f ! -name better_sqlite3.node -delete
-	rm -rf "$library.old"
-	[ ! -e "$library" ] || mv "$library" "$library.old"
-	mv "$library.new" "$library"
-	rm -rf "$library.old"
+	find "$new" -name '*.map' -delete
+	rm -rf "$new/node_modules/better-sqlite3/deps" "$new/node_modules/better-sqlite3/src"
+	find "$new/node_modules/better-sqlite3/build" -type f ! -name better_sqlite3.node -delete
+	sync "$new"
+	# Put there by hand.
+	[ -L "$library" ] || [ ! -d "$library" ] || mv "$library" "$library-before"
+	ln -sfn "${new##*/}" "$library.new"
+	mv -fT "$library.new" "$library"
 	ln -sfn "$library/dist/cli/wardenctl.js" "$wardenctl"
 	echo "$library: programs, policies, units' scripts"
+}
+
+# Nothing runs from them any more.
+remove_others() {
+	for other in "$library"-*; do [ "$other" = "$new" ] || rm -rf "$other"; done
 }
 
 # Without it the planner does with what the domain XML can say, and `wardenctl host` says why.
@@ -62,6 +70,17 @@ copy_units() {
 		mv -f "$units/$name.new" "$units/$name"
 	done
 	systemctl daemon-reload
+}
+
+# libvirt looks for a hook that was not there only when it is told to.
+install_hook() {
+	"$source/deploy/install-hook.sh"
+	for daemon in libvirtd virtqemud; do
+		if systemctl is-active --quiet "$daemon.service"; then
+			systemctl reload "$daemon.service"
+			echo "$daemon.service: reloaded, for its hook"
+		fi
+	done
 }
 
 # Nothing of a guard that is not there is left to fail at each boot.
@@ -91,7 +110,7 @@ remove() {
 	if [ -x "$guard" ]; then
 		"$guard" detach >/dev/null || echo "$guard: the guard stays in the kernel until the next boot, at its mode" >&2
 	fi
-	rm -rf "$guard" "$wardenctl" "$library"
+	rm -rf "$guard" "$wardenctl" "$library" "$library"-*
 	echo "vfio-warden is removed; /etc/vfio-warden and /var/lib/vfio-warden stay"
 }
 
@@ -103,12 +122,13 @@ case "$#,${1:-}" in
 	"$node" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
 		fail "$node is older than 20.19"
 	[ -f "$source/dist/main.js" ] || fail "$source was not built: run scripts/setup.sh"
-	[ "$source" != "$library" ] || fail "run it from the checkout"
+	case $source in "$library"*) fail "run it from the checkout" ;; esac
 	copy_programs
 	copy_guard
 	copy_units
-	"$source/deploy/install-hook.sh"
 	start
+	install_hook
+	remove_others
 	;;
 1,--remove) remove ;;
 *)

@@ -10,6 +10,8 @@ mount -t tmpfs tmpfs /var/tmp
 hostname lab
 rm -rf /etc/systemd/system/*.wants /etc/systemd/system/*.requires /usr/lib/systemd/system-generators/postgresql-generator
 mkdir -p /etc/systemd/system/multi-user.target.wants
+# A userland that was put together for the lab has none of its own.
+[ -e /usr/bin/node ] || ln -s /machine/usr/bin/node /usr/bin/node
 # There is no udev, and so no device that a console could wait for.
 ln -sf /dev/null /etc/systemd/system/getty.target
 ln -sf multi-user.target /etc/systemd/system/default.target
