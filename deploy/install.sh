@@ -53,9 +53,12 @@ remove_others() {
 
 # Without it the planner does with what the domain XML can say, and `wardenctl host` says why.
 copy_guard() {
-	built=$source/kernel/guard/build/warden-guard
-	if [ ! -x "$built" ] && ! make -s -C "$source/kernel/guard" >/dev/null 2>&1; then
-		echo "$guard: not installed; to build it: apt-get install clang bpftool libbpf-dev libjson-c-dev" >&2
+	folder=$source/kernel/guard
+	built=$folder/build/warden-guard
+	make -s -C "$folder" >/dev/null 2>&1 || true
+	# One that was built elsewhere will do, but not of an older version.
+	if [ ! -x "$built" ] || [ -n "$(find "$folder" -maxdepth 1 -name '*.[ch]' -newer "$built")" ]; then
+		echo "$guard: not installed; to build it: apt-get install make clang bpftool libbpf-dev libjson-c-dev" >&2
 		return 0
 	fi
 	install -m 0755 "$built" "$guard.new"
@@ -88,7 +91,8 @@ start() {
 	if [ -x "$guard" ]; then
 		systemctl --quiet enable vfio-warden-guard.service vfio-warden-guard-mode.path
 		# One that is attached already gives way to the new program without a moment in between.
-		systemctl reload-or-restart vfio-warden-guard.service
+		systemctl reload-or-restart vfio-warden-guard.service ||
+			echo "vfio-warden-guard.service: it could not be attached here, \`wardenctl host\` says why; all else goes on" >&2
 		systemctl start vfio-warden-guard-mode.path
 	fi
 	systemctl --quiet enable vfio-warden.service

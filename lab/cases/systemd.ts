@@ -2,6 +2,7 @@ import type { DeviceFacts } from '../exposures/exposure.js';
 import { named } from '../outside/guarded-guests.js';
 import { labPolicy, labRisks } from '../outside/lab-policy.js';
 import { SystemdNode } from '../outside/systemd-node.js';
+import { buildGuard } from '../prepare/guard-program.js';
 import type { CaseResult, LabCase } from './lab-case.js';
 
 export default [
@@ -12,6 +13,8 @@ export default [
     byDefault: false,
     async run({ bySystemd, mechanisms }) {
       const result: CaseResult = { seen: [], failures: [] };
+      // The host has the project read-only.
+      await buildGuard();
       const { host, devices } = await bySystemd();
       try {
         const node = new SystemdNode(

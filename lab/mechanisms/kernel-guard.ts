@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { LabHost } from '../outside/lab-host.js';
+import { buildGuard } from '../prepare/guard-program.js';
 import type { LabMechanism } from './lab-mechanism.js';
-
-const SOURCE = fileURLToPath(new URL('../../kernel/guard', import.meta.url));
 
 /** The guard is put where a package puts it; the service finds it at its next look, and attaches it. */
 async function missing(host: LabHost): Promise<string | undefined> {
   try {
-    execFileSync('make', ['-s', '-C', SOURCE], { stdio: 'pipe' });
+    await buildGuard();
   } catch (error) {
     return `it cannot be built on this machine: ${(error as Error).message.slice(0, 300)}`;
   }

@@ -129,7 +129,7 @@ export class SystemdNode {
     await this.host.untilServiceReady();
   }
 
-  /** All that a boot starts in one transaction, in the order of the units; the VM is on autostart. */
+  /** All that a boot starts, at once: the units have to order themselves. The VM is on autostart. */
   async bootAnew(): Promise<PausedGuest> {
     const { agent } = this.host;
     await this.host.virsh(['destroy', GUARDED], UPSTREAM);
